@@ -1,0 +1,1 @@
+//! Bounds and certificates over sets of inputs

@@ -1,0 +1,2 @@
+//! The perturb command
+fn main() {}

@@ -1,0 +1,1 @@
+//! Attributions and how to judge them

@@ -1,0 +1,1 @@
+//! The perturbation engine for learned models

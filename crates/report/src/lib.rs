@@ -1,0 +1,1 @@
+//! Reports: JSON, self-contained HTML, plots and heat maps

@@ -1,0 +1,1 @@
+//! What may be perturbed, and how much
