@@ -1,0 +1,12 @@
+//! Building graphs as one writes formulas: methods and operators over the primitives.
+//!
+//! Every method that can fail on shapes comes twice: `try_name` returns an error, `name` panics with its message.
+
+mod composite;
+mod convolution;
+mod elementwise;
+mod linear;
+mod operators;
+mod structure;
+
+pub use convolution::{Conv, Pool};

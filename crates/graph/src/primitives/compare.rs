@@ -1,0 +1,96 @@
+//! Elementwise comparisons: 1 where they hold, 0 elsewhere, in the operands' type.
+
+use super::finish;
+use crate::op::{Primitive, arity, batch_all, same_float, shape_error};
+use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
+
+/// An elementwise comparison of two floating-point operands of one shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compare {
+    /// a = b.
+    Equal,
+    /// a > b.
+    Greater,
+    /// a ≥ b.
+    GreaterEqual,
+    /// a < b.
+    Less,
+    /// a ≤ b.
+    LessEqual,
+}
+
+impl Compare {
+    /// Whether the comparison holds.
+    pub fn holds(self, a: f64, b: f64) -> bool {
+        match self {
+            Compare::Equal => a == b,
+            Compare::Greater => a > b,
+            Compare::GreaterEqual => a >= b,
+            Compare::Less => a < b,
+            Compare::LessEqual => a <= b,
+        }
+    }
+}
+
+impl Primitive for Compare {
+    fn name(&self) -> &'static str {
+        match self {
+            Compare::Equal => "equal",
+            Compare::Greater => "greater",
+            Compare::GreaterEqual => "greater_equal",
+            Compare::Less => "less",
+            Compare::LessEqual => "less_equal",
+        }
+    }
+
+    fn infer(&self, inputs: &[Expr]) -> Result<(Shape, DType)> {
+        arity(self.name(), inputs, 2)?;
+        let dtype = same_float(self.name(), inputs)?;
+        if inputs[0].shape() != inputs[1].shape() {
+            return shape_error(self.name(), "operands must have one shape (broadcast them first)", inputs);
+        }
+        Ok((inputs[0].shape().clone(), dtype))
+    }
+
+    fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
+        let (a, b) = (inputs[0].to_f64_vec(), inputs[1].to_f64_vec());
+        finish(node, a.into_iter().zip(b).map(|(a, b)| f64::from(u8::from(self.holds(a, b)))).collect())
+    }
+
+    fn linear_in(&self, _varying: &[bool]) -> Option<Vec<bool>> {
+        None
+    }
+
+    // Piecewise constant.
+    fn jvp(&self, _node: &Expr, _tangents: &[Option<Expr>]) -> Option<Expr> {
+        None
+    }
+
+    fn transpose(&self, _node: &Expr, _cotangent: &Expr, linear: &[bool]) -> Vec<Option<Expr>> {
+        vec![None; linear.len()]
+    }
+
+    fn batch(&self, _node: &Expr, inputs: &[Expr], batched: &[bool], size: usize) -> Expr {
+        Expr::build(*self, &batch_all(inputs, batched, size))
+    }
+
+    fn interval(&self, _node: &Expr, inputs: &[Interval], _rounding: Rounding) -> Interval {
+        let (a, b) = (&inputs[0], &inputs[1]);
+        let compare = |x: &Expr, y: &Expr| Expr::build(*self, &[x.clone(), y.clone()]);
+        if a.is_point() && b.is_point() {
+            return Interval::point(&compare(&a.lo, &b.lo));
+        }
+        match self {
+            // Certainly true, and possibly true.
+            Compare::Greater | Compare::GreaterEqual => {
+                Interval { lo: compare(&a.lo, &b.hi), hi: compare(&a.hi, &b.lo) }
+            }
+            Compare::Less | Compare::LessEqual => Interval { lo: compare(&a.hi, &b.lo), hi: compare(&a.lo, &b.hi) },
+            Compare::Equal => {
+                let overlap = a.lo.less_equal(&b.hi).mul(&b.lo.less_equal(&a.hi));
+                let single = a.lo.equal(&a.hi).mul(&b.lo.equal(&b.hi)).mul(&a.lo.equal(&b.lo));
+                Interval { lo: single, hi: overlap }
+            }
+        }
+    }
+}

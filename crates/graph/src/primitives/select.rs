@@ -1,0 +1,70 @@
+//! Elementwise choice by a mask.
+
+use super::finish;
+use crate::op::{Primitive, arity, batch_all, same_float, shape_error};
+use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
+
+/// `mask ≠ 0 ? on_true : on_false`; three operands of one shape and type. No derivative flows to the mask, and the
+/// value that is not chosen has none either, even where it is infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Select;
+
+impl Primitive for Select {
+    fn name(&self) -> &'static str {
+        "select"
+    }
+
+    fn infer(&self, inputs: &[Expr]) -> Result<(Shape, DType)> {
+        arity("select", inputs, 3)?;
+        let dtype = same_float("select", inputs)?;
+        if inputs.iter().any(|i| i.shape() != inputs[0].shape()) {
+            return shape_error("select", "mask and both choices must have one shape (broadcast them first)", inputs);
+        }
+        Ok((inputs[0].shape().clone(), dtype))
+    }
+
+    fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
+        let [mask, a, b] = [inputs[0].to_f64_vec(), inputs[1].to_f64_vec(), inputs[2].to_f64_vec()];
+        finish(node, (0..mask.len()).map(|i| if mask[i] != 0.0 { a[i] } else { b[i] }).collect())
+    }
+
+    fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
+        (!varying[0]).then(|| vec![false, true, true])
+    }
+
+    fn jvp(&self, node: &Expr, tangents: &[Option<Expr>]) -> Option<Expr> {
+        if tangents[1].is_none() && tangents[2].is_none() {
+            return None;
+        }
+        let or_zero = |t: &Option<Expr>| t.clone().unwrap_or_else(|| node.like(0.0));
+        Some(Expr::select(&node.inputs()[0], &or_zero(&tangents[1]), &or_zero(&tangents[2])))
+    }
+
+    fn transpose(&self, node: &Expr, cotangent: &Expr, linear: &[bool]) -> Vec<Option<Expr>> {
+        let (mask, zero) = (&node.inputs()[0], cotangent.like(0.0));
+        vec![
+            None,
+            linear[1].then(|| Expr::select(mask, cotangent, &zero)),
+            linear[2].then(|| Expr::select(mask, &zero, cotangent)),
+        ]
+    }
+
+    fn batch(&self, _node: &Expr, inputs: &[Expr], batched: &[bool], size: usize) -> Expr {
+        Expr::build(*self, &batch_all(inputs, batched, size))
+    }
+
+    fn interval(&self, _node: &Expr, inputs: &[Interval], _rounding: Rounding) -> Interval {
+        let [mask, a, b] = [&inputs[0], &inputs[1], &inputs[2]];
+        if mask.is_point() {
+            return Interval { lo: Expr::select(&mask.lo, &a.lo, &b.lo), hi: Expr::select(&mask.lo, &a.hi, &b.hi) };
+        }
+        // The mask is surely zero, surely non-zero, or undecided, when both choices are possible.
+        let zero = mask.lo.like(0.0);
+        let surely_zero = mask.lo.equal(&zero).mul(&mask.hi.equal(&zero));
+        let surely_not = mask.lo.greater(&zero).maximum(&mask.hi.less(&zero));
+        let either = Interval { lo: a.lo.minimum(&b.lo), hi: a.hi.maximum(&b.hi) };
+        let pick =
+            |a: &Expr, b: &Expr, either: &Expr| Expr::select(&surely_not, a, &Expr::select(&surely_zero, b, either));
+        Interval { lo: pick(&a.lo, &b.lo, &either.lo), hi: pick(&a.hi, &b.hi, &either.hi) }
+    }
+}

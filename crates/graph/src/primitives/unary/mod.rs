@@ -1,0 +1,189 @@
+//! Elementwise functions of one operand: dispatch, and what they share. Each function's own rules are in its file.
+
+mod abs;
+mod erf;
+mod exp;
+mod lines;
+mod log;
+mod neg;
+mod reciprocal;
+mod relu;
+mod rounding;
+mod sigmoid;
+mod sign;
+mod sqrt;
+mod square;
+mod step;
+mod tanh;
+mod trigonometric;
+
+use super::finish;
+use crate::op::{Primitive, Relaxation, arity, jointly_linear, same_float};
+use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
+pub(crate) use lines::Lines;
+
+/// An elementwise function of one floating-point operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unary {
+    /// −x.
+    Neg,
+    /// |x|.
+    Abs,
+    /// −1, 0 or 1.
+    Sign,
+    /// 1 where x > 0, else 0: the derivative that `Relu` uses.
+    Step,
+    /// max(x, 0).
+    Relu,
+    /// eˣ.
+    Exp,
+    /// Natural logarithm.
+    Log,
+    /// √x.
+    Sqrt,
+    /// x².
+    Square,
+    /// 1/x.
+    Reciprocal,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// 1/(1 + e⁻ˣ).
+    Sigmoid,
+    /// Gauss error function.
+    Erf,
+    /// Sine.
+    Sin,
+    /// Cosine.
+    Cos,
+    /// Largest integer not above x.
+    Floor,
+    /// Smallest integer not below x.
+    Ceil,
+    /// Nearest integer, ties to even.
+    Round,
+}
+
+/// What one elementwise function defines.
+pub(crate) trait Rules: Sync {
+    /// Name in messages.
+    fn name(&self) -> &'static str;
+    /// The function itself.
+    fn value(&self, x: f64) -> f64;
+    /// Its derivative at `x`, where `y` is the result; `None` is zero everywhere.
+    fn derivative(&self, x: &Expr, y: &Expr) -> Option<Expr>;
+    /// Its image of an interval as computed, without widening.
+    fn image(&self, x: &Interval) -> Interval;
+    /// Units of roundoff by which an evaluation may be off; 0 for exact functions.
+    fn ulps(&self) -> f64;
+    /// Affine enclosures over an interval.
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines>;
+}
+
+impl Unary {
+    fn rules(self) -> &'static dyn Rules {
+        match self {
+            Unary::Neg => &neg::Neg,
+            Unary::Abs => &abs::Abs,
+            Unary::Sign => &sign::Sign,
+            Unary::Step => &step::Step,
+            Unary::Relu => &relu::Relu,
+            Unary::Exp => &exp::Exp,
+            Unary::Log => &log::Log,
+            Unary::Sqrt => &sqrt::Sqrt,
+            Unary::Square => &square::Square,
+            Unary::Reciprocal => &reciprocal::Reciprocal,
+            Unary::Tanh => &tanh::Tanh,
+            Unary::Sigmoid => &sigmoid::Sigmoid,
+            Unary::Erf => &erf::Erf,
+            Unary::Sin => &trigonometric::Sin,
+            Unary::Cos => &trigonometric::Cos,
+            Unary::Floor => &rounding::Floor,
+            Unary::Ceil => &rounding::Ceil,
+            Unary::Round => &rounding::Round,
+        }
+    }
+
+    /// All elementwise functions, for tests and tables.
+    pub const ALL: [Unary; 18] = [
+        Unary::Neg,
+        Unary::Abs,
+        Unary::Sign,
+        Unary::Step,
+        Unary::Relu,
+        Unary::Exp,
+        Unary::Log,
+        Unary::Sqrt,
+        Unary::Square,
+        Unary::Reciprocal,
+        Unary::Tanh,
+        Unary::Sigmoid,
+        Unary::Erf,
+        Unary::Sin,
+        Unary::Cos,
+        Unary::Floor,
+        Unary::Ceil,
+        Unary::Round,
+    ];
+
+    /// The function in `f64`: the definition that kernels are tested against.
+    pub fn value(self, x: f64) -> f64 {
+        self.rules().value(x)
+    }
+}
+
+impl Primitive for Unary {
+    fn name(&self) -> &'static str {
+        self.rules().name()
+    }
+
+    fn infer(&self, inputs: &[Expr]) -> Result<(Shape, DType)> {
+        arity(self.name(), inputs, 1)?;
+        Ok((inputs[0].shape().clone(), same_float(self.name(), inputs)?))
+    }
+
+    fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
+        finish(node, inputs[0].to_f64_vec().into_iter().map(|x| self.value(x)).collect())
+    }
+
+    fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
+        if *self == Unary::Neg { jointly_linear(varying) } else { None }
+    }
+
+    fn jvp(&self, node: &Expr, tangents: &[Option<Expr>]) -> Option<Expr> {
+        let tangent = tangents[0].as_ref()?;
+        if *self == Unary::Neg {
+            return Some(tangent.neg());
+        }
+        Some(tangent.mul(&self.rules().derivative(&node.inputs()[0], node)?))
+    }
+
+    fn transpose(&self, _node: &Expr, cotangent: &Expr, _linear: &[bool]) -> Vec<Option<Expr>> {
+        vec![Some(cotangent.neg())]
+    }
+
+    fn batch(&self, _node: &Expr, inputs: &[Expr], _batched: &[bool], _size: usize) -> Expr {
+        Expr::build(*self, inputs)
+    }
+
+    fn interval(&self, _node: &Expr, inputs: &[Interval], rounding: Rounding) -> Interval {
+        let image = self.rules().image(&inputs[0]);
+        if self.rules().ulps() == 0.0 { image } else { image.widen(self.rules().ulps(), rounding) }
+    }
+
+    fn relax(&self, node: &Expr, bounds: &[Interval], rounding: Rounding) -> Option<Relaxation> {
+        let x = &node.inputs()[0];
+        let lines = self.rules().lines(&bounds[0], rounding)?;
+        Some(Relaxation {
+            lower: x.mul(&lines.lower_slope).add(&lines.lower_intercept),
+            upper: x.mul(&lines.upper_slope).add(&lines.upper_intercept),
+        })
+    }
+}
+
+/// The image of an interval under a nondecreasing function.
+pub(crate) fn increasing(f: Unary, x: &Interval) -> Interval {
+    if x.is_point() {
+        return Interval::point(&Expr::build(f, std::slice::from_ref(&x.lo)));
+    }
+    Interval { lo: Expr::build(f, std::slice::from_ref(&x.lo)), hi: Expr::build(f, std::slice::from_ref(&x.hi)) }
+}

@@ -1,0 +1,15 @@
+//! The transforms: from expressions to expressions, so that they compose.
+
+mod interval;
+mod jvp;
+pub(crate) mod linear_bounds;
+mod prepare;
+mod pull_back;
+mod vjp;
+mod vmap;
+
+pub use interval::{interval, intervals};
+pub use jvp::jvp;
+pub use linear_bounds::{Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, linear_bounds};
+pub use vjp::{grad, vjp};
+pub use vmap::vmap;

@@ -1,0 +1,62 @@
+//! Rewrites that give every nonlinear node of a graph a relaxation: what has none of its own is expressed through
+//! nodes that have one.
+
+use crate::{Binary, DotDims, Expr, Op, ReduceSum, Result, dependents, topological};
+use std::collections::HashMap;
+
+/// `outputs` rewritten so that, of what depends on `variables`: quotients with a varying divisor become products with
+/// a reciprocal, maxima and minima become a sum with a `relu`, x·x becomes a square, and a matrix product of two
+/// varying operands becomes elementwise products and a sum.
+pub(crate) fn prepare(outputs: &[Expr], variables: &[Expr]) -> Result<Vec<Expr>> {
+    let varying = dependents(outputs, variables);
+    let mut map: HashMap<u64, Expr> = HashMap::new();
+    for node in topological(outputs) {
+        if !varying.contains(&node.id()) || node.op().is_leaf() || variables.iter().any(|v| v.id() == node.id()) {
+            continue;
+        }
+        let operands: Vec<Expr> = node.inputs().iter().map(|i| map.get(&i.id()).unwrap_or(i).clone()).collect();
+        let varies: Vec<bool> = node.inputs().iter().map(|i| varying.contains(&i.id())).collect();
+        let changed = operands.iter().zip(node.inputs()).any(|(a, b)| a.id() != b.id());
+        let rewritten = match node.op() {
+            Op::Binary(Binary::Div) if varies[1] => Some(operands[0].mul(&operands[1].reciprocal())),
+            Op::Binary(Binary::Max) => Some(operands[1].add(&operands[0].sub(&operands[1]).relu())),
+            Op::Binary(Binary::Min) => Some(operands[0].sub(&operands[0].sub(&operands[1]).relu())),
+            Op::Binary(Binary::Mul) if operands[0].id() == operands[1].id() => Some(operands[0].square()),
+            Op::Dot(dims) if varies.iter().all(|&v| v) => Some(products_and_sum(dims, &operands, &node)?),
+            op if changed => Some(Expr::apply(op.clone(), &operands)?),
+            _ => None,
+        };
+        if let Some(rewritten) = rewritten {
+            map.insert(node.id(), rewritten);
+        }
+    }
+    Ok(outputs.iter().map(|o| map.get(&o.id()).unwrap_or(o).clone()).collect())
+}
+
+// [batch, left free, right free, contracted] as one elementwise product, summed over the contracted axes.
+fn products_and_sum(dims: &DotDims, operands: &[Expr], node: &Expr) -> Result<Expr> {
+    let (lhs, rhs) = (&operands[0], &operands[1]);
+    let (lf, rf) = (
+        DotDims::free(lhs.rank(), &dims.lhs_contract, &dims.lhs_batch),
+        DotDims::free(rhs.rank(), &dims.rhs_contract, &dims.rhs_batch),
+    );
+    let sizes = |axes: &[usize]| axes.iter().map(|&a| lhs.shape()[a]).collect::<Vec<_>>();
+    let (nb, nl, nr, nk) = (dims.lhs_batch.len(), lf.len(), rf.len(), dims.lhs_contract.len());
+    let full: Vec<usize> = node.shape().iter().copied().chain(sizes(&dims.lhs_contract)).collect();
+    let spread = |x: &Expr, order: Vec<usize>, axes: Vec<usize>| {
+        let moved = x.try_transpose(&order)?;
+        Expr::apply(crate::Broadcast { shape: full.clone().into(), axes }, &[moved])
+    };
+    let contracted = nb + nl + nr..nb + nl + nr + nk;
+    let left = spread(
+        lhs,
+        dims.lhs_batch.iter().chain(&lf).chain(&dims.lhs_contract).copied().collect(),
+        (0..nb + nl).chain(contracted.clone()).collect(),
+    )?;
+    let right = spread(
+        rhs,
+        dims.rhs_batch.iter().chain(&rf).chain(&dims.rhs_contract).copied().collect(),
+        (0..nb).chain(nb + nl..nb + nl + nr + nk).collect(),
+    )?;
+    Expr::apply(ReduceSum { axes: contracted.collect() }, &[left.try_mul(&right)?])
+}
