@@ -1,1 +1,35 @@
-//! Data sets, loaders and procedural worlds
+//! Data sets, loaders and procedural worlds.
+//!
+//! [`load`] reads a labelled data set from whatever it finds at a path (NumPy arrays, MNIST-style IDX, CIFAR-10
+//! binary, folders of images) into one [`Dataset`]; [`worlds`] holds data that are computed, with ground truth.
+//! Nothing a file claims is believed before its bytes confirm it: a damaged or hostile file ends in a
+//! [`DataError`] that says what, where, and what to do, never in a panic or a huge allocation.
+//!
+//! ```no_run
+//! use perturb_data::{LoadOptions, load};
+//! let options = LoadOptions { limit: Some(1000), ..LoadOptions::default() };
+//! let mnist = load("mnist".as_ref(), &options)?;
+//! assert_eq!(&mnist.inputs.shape()[..], [1000, 1, 28, 28]);
+//! # Ok::<(), perturb_data::DataError>(())
+//! ```
+
+mod atomic;
+mod cifar;
+mod dataset;
+mod error;
+mod folder;
+mod idx;
+mod labels;
+mod layout;
+mod load;
+mod npy;
+pub mod npz;
+mod picture;
+mod source;
+mod stored;
+pub mod worlds;
+
+pub use dataset::{Dataset, Format, PixelEncoding};
+pub use error::{DataError, Result};
+pub use load::{LoadOptions, load};
+pub use picture::{load_image, save_png};

@@ -1,1 +1,33 @@
-//! ONNX models to and from perturb graphs
+//! ONNX models to perturb graphs.
+//!
+//! ```no_run
+//! use perturb_onnx::{ImportOptions, OnnxModel, import};
+//!
+//! let model = OnnxModel::read("classifier.onnx")?;
+//! let graph = import(&model, &ImportOptions::default())?;
+//! println!("{:?} -> {:?}", graph.inputs, graph.outputs);
+//! # Ok::<(), perturb_onnx::OnnxError>(())
+//! ```
+//!
+//! The graph is for one example, as the file declares it: a symbolic batch is 1, and larger batches come from
+//! `Graph::vmap`. All floating-point arithmetic is in one type, [`ImportOptions::dtype`]; half-precision weights are
+//! widened. Files are hostile until proved otherwise: nothing in one makes the reader panic, allocate what the file
+//! only declares, or read outside the file's own folder.
+
+mod decode;
+mod error;
+mod external;
+mod host;
+mod import;
+mod node;
+mod ops;
+mod order;
+pub mod proto;
+mod read;
+mod value;
+mod window;
+
+pub use error::{OnnxError, Result, Unsupported};
+pub use import::{ImportOptions, import};
+pub use ops::supported as supported_operators;
+pub use read::{MAX_MODEL_BYTES, OPSETS, OnnxModel};

@@ -14,7 +14,7 @@ pub struct Conv {
     /// Number of groups of channels.
     pub groups: usize,
     /// Pad so that a stride of 1 keeps the size, overriding `padding`.
-    same: bool,
+    pub same: bool,
 }
 
 impl Default for Conv {

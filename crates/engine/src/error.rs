@@ -1,0 +1,59 @@
+//! Errors of compiling and running.
+
+use perturb_graph::{DType, GraphError, Shape};
+
+/// Why a graph cannot be compiled or run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EngineError {
+    /// An output depends on an input that is not among those declared.
+    #[error("input '{name}' is used by the graph but not listed among the inputs to compile with")]
+    UndeclaredInput {
+        /// The input's name.
+        name: String,
+    },
+    /// The graph mixes element types, or uses one without arithmetic.
+    #[error(
+        "{op} computes in {found}, but this plan computes in {expected}: convert the graph to one floating-point type"
+    )]
+    MixedTypes {
+        /// The primitive.
+        op: String,
+        /// Type of the plan.
+        expected: DType,
+        /// Type of the node.
+        found: DType,
+    },
+    /// The number of feeds differs from the number of inputs.
+    #[error("the executable takes {expected} input(s), {got} given")]
+    FeedCount {
+        /// Inputs of the executable.
+        expected: usize,
+        /// Feeds given.
+        got: usize,
+    },
+    /// A feed has the wrong shape or type.
+    #[error("input '{name}' is {expected_type}{expected}, but {got_type}{got} was given")]
+    Feed {
+        /// The input's name.
+        name: String,
+        /// Declared shape.
+        expected: Shape,
+        /// Declared type.
+        expected_type: DType,
+        /// Shape given.
+        got: Shape,
+        /// Type given.
+        got_type: DType,
+    },
+    /// The plan needs more memory than allowed.
+    #[error("the plan needs {need} bytes of working memory, more than the limit of {limit}: use a smaller batch")]
+    Memory {
+        /// Bytes needed.
+        need: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A transform of the graph failed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}

@@ -1,0 +1,339 @@
+//! Fused chains of elementwise functions, run tile by tile in cache.
+
+use super::SERIAL;
+use crate::float::Float;
+use perturb_graph::{Binary, Compare, Unary};
+use rayon::prelude::*;
+
+/// Elements of a tile: a register of f32 is 2 KiB, so that a dozen stay in the first-level cache.
+const TILE: usize = 512;
+/// Elements of one parallel task, a multiple of the tile.
+const TASK: usize = 16 * TILE;
+
+/// One instruction of a program.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Instruction {
+    pub op: Scalar,
+    pub args: [Arg; 3],
+    /// Register written; the last instruction writes the output instead.
+    pub register: usize,
+}
+
+/// An elementwise function.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Scalar {
+    Copy,
+    Unary(Unary),
+    Binary(Binary),
+    Compare(Compare),
+    Select,
+}
+
+/// An operand of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Arg {
+    Register(usize),
+    Load(usize),
+    Immediate(f64),
+    None,
+}
+
+/// A straight-line program over the elements of its loads.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Program {
+    pub instructions: Vec<Instruction>,
+    pub registers: usize,
+    /// Common sizes of all loads and the output, merged where all walk evenly.
+    pub sizes: Vec<usize>,
+    /// For every load its strides over `sizes` and its offset; `None` for the load that is overwritten in place.
+    pub loads: Vec<Option<(Vec<isize>, usize)>>,
+}
+
+/// Runs `program` over `out`; `inputs` has one slice for each load (empty for the one that is in place).
+pub(crate) fn run<T: Float>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
+    if out.len() <= SERIAL {
+        task(program, inputs, 0, out);
+    } else {
+        out.par_chunks_mut(TASK).enumerate().for_each(|(i, chunk)| task(program, inputs, i * TASK, chunk));
+    }
+}
+
+fn task<T: Float>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
+    let loads = program.loads.len();
+    T::with_scratch((program.registers + loads) * TILE, |scratch| {
+        let (registers, staging) = scratch.split_at_mut(program.registers * TILE);
+        for (i, tile) in out.chunks_mut(TILE).enumerate() {
+            run_tile(program, inputs, start + i * TILE, tile, registers, staging);
+        }
+    });
+}
+
+fn run_tile<T: Float>(
+    program: &Program,
+    inputs: &[&[T]],
+    start: usize,
+    out: &mut [T],
+    registers: &mut [T],
+    staging: &mut [T],
+) {
+    let n = out.len();
+    for ((load, input), stage) in program.loads.iter().zip(inputs).zip(staging.chunks_mut(TILE)) {
+        match load {
+            None => stage[..n].copy_from_slice(out),
+            Some((strides, offset)) if !is_flat(strides, &program.sizes) => {
+                gather(&program.sizes, strides, *offset, input, start, &mut stage[..n]);
+            }
+            Some(_) => {}
+        }
+    }
+    let load = |k: usize| -> &[T] {
+        match &program.loads[k] {
+            Some((strides, offset)) if is_flat(strides, &program.sizes) => {
+                &inputs[k][offset + start..offset + start + n]
+            }
+            _ => &staging[k * TILE..k * TILE + n],
+        }
+    };
+    let Some((last, before_last)) = program.instructions.split_last() else { return };
+    for instruction in before_last {
+        // A register is never read by the instruction that writes it (the planner sees to that).
+        let (before, rest) = registers.split_at_mut(instruction.register * TILE);
+        let (target, after) = rest.split_at_mut(TILE);
+        let (before, after) = (&*before, &*after);
+        let register = |r: usize| -> &[T] {
+            if r < instruction.register {
+                &before[r * TILE..r * TILE + n]
+            } else {
+                let r = r - instruction.register - 1;
+                &after[r * TILE..r * TILE + n]
+            }
+        };
+        let args = instruction.args.map(|a| operand(a, register, |k| load(k)));
+        dispatch(instruction.op, args, &mut target[..n]);
+    }
+    let registers = &*registers;
+    let args = last.args.map(|a| operand(a, |r| &registers[r * TILE..r * TILE + n], |k| load(k)));
+    dispatch(last.op, args, out);
+}
+
+#[derive(Clone, Copy)]
+enum Operand<'a, T> {
+    Slice(&'a [T]),
+    Immediate(T),
+}
+
+fn operand<'a, T: Float>(
+    arg: Arg,
+    register: impl Fn(usize) -> &'a [T],
+    load: impl Fn(usize) -> &'a [T],
+) -> Operand<'a, T> {
+    match arg {
+        Arg::Register(r) => Operand::Slice(register(r)),
+        Arg::Load(k) => Operand::Slice(load(k)),
+        Arg::Immediate(v) => Operand::Immediate(T::of(v)),
+        Arg::None => Operand::Immediate(T::ZERO),
+    }
+}
+
+/// Whether strides walk the elements one after another.
+fn is_flat(strides: &[isize], sizes: &[usize]) -> bool {
+    sizes.len() == 1 && (strides[0] == 1 || sizes[0] == 1)
+}
+
+// Reads `tile.len()` elements from flat position `start` of the strided source.
+fn gather<T: Float>(sizes: &[usize], strides: &[isize], offset: usize, source: &[T], start: usize, tile: &mut [T]) {
+    let axes = sizes.len();
+    let mut index = [0usize; 16];
+    let mut rest = start;
+    let mut position = offset as isize;
+    for a in (0..axes).rev() {
+        index[a] = rest % sizes[a];
+        rest /= sizes[a];
+        position += index[a] as isize * strides[a];
+    }
+    let (inner, step) = (sizes[axes - 1], strides[axes - 1]);
+    let mut filled = 0;
+    while filled < tile.len() {
+        let run = (inner - index[axes - 1]).min(tile.len() - filled);
+        let target = &mut tile[filled..filled + run];
+        match step {
+            0 => target.fill(source[position as usize]),
+            1 => target.copy_from_slice(&source[position as usize..position as usize + run]),
+            _ => {
+                for (j, t) in target.iter_mut().enumerate() {
+                    *t = source[(position + j as isize * step) as usize];
+                }
+            }
+        }
+        filled += run;
+        position += run as isize * step;
+        index[axes - 1] += run;
+        // Carry into the outer axes.
+        let mut a = axes - 1;
+        while a > 0 && index[a] == sizes[a] {
+            position += strides[a - 1] - sizes[a] as isize * strides[a];
+            index[a] = 0;
+            index[a - 1] += 1;
+            a -= 1;
+        }
+    }
+}
+
+macro_rules! versions {
+    ($($name:ident: $features:literal),*) => {$(
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = $features)]
+        fn $name<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) { execute(op, args, out) }
+    )*};
+}
+versions!(execute_avx512: "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", execute_avx2: "avx2,fma");
+
+#[derive(Clone, Copy, PartialEq)]
+enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+fn level() -> Level {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::sync::OnceLock;
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            let wide = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw");
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            match (wide && avx2, avx2) {
+                (true, _) => Level::Avx512,
+                (_, true) => Level::Avx2,
+                _ => Level::Portable,
+            }
+        })
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    Level::Portable
+}
+
+#[inline]
+fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
+    match level() {
+        Level::Portable => execute(op, args, out),
+        // SAFETY: `level` returns this only after the processor reported every feature that the function enables.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => unsafe { execute_avx2(op, args, out) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { execute_avx512(op, args, out) },
+    }
+}
+
+// Compiled once for each instruction set: the loops below are plain enough to be vectorised.
+#[inline(always)]
+fn execute<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
+    let [a, b, c] = args;
+    match op {
+        Scalar::Copy => map1(a, out, |x| x),
+        Scalar::Unary(f) => unary(f, a, out),
+        Scalar::Binary(Binary::Add) => map2(a, b, out, |x, y| x + y),
+        Scalar::Binary(Binary::Sub) => map2(a, b, out, |x, y| x - y),
+        Scalar::Binary(Binary::Mul) => map2(a, b, out, |x, y| x * y),
+        Scalar::Binary(Binary::Div) => map2(a, b, out, |x, y| x / y),
+        // NaN in the first operand stays: not `>=` alone, which would drop it.
+        Scalar::Binary(Binary::Max) => map2(a, b, out, |x, y| if x.is_nan() | (x >= y) { x } else { y }),
+        Scalar::Binary(Binary::Min) => map2(a, b, out, |x, y| if x.is_nan() | (x <= y) { x } else { y }),
+        Scalar::Compare(Compare::Equal) => map2(a, b, out, |x, y| truth(x == y)),
+        Scalar::Compare(Compare::Greater) => map2(a, b, out, |x, y| truth(x > y)),
+        Scalar::Compare(Compare::GreaterEqual) => map2(a, b, out, |x, y| truth(x >= y)),
+        Scalar::Compare(Compare::Less) => map2(a, b, out, |x, y| truth(x < y)),
+        Scalar::Compare(Compare::LessEqual) => map2(a, b, out, |x, y| truth(x <= y)),
+        Scalar::Select => select(a, b, c, out),
+    }
+}
+
+#[inline(always)]
+fn unary<T: Float>(f: Unary, a: Operand<T>, out: &mut [T]) {
+    match f {
+        Unary::Neg => map1(a, out, |x| -x),
+        Unary::Abs => map1(a, out, |x| x.abs()),
+        Unary::Sign => map1(a, out, |x| {
+            if x > T::ZERO {
+                T::ONE
+            } else if x < T::ZERO {
+                -T::ONE
+            } else {
+                x * T::ZERO
+            }
+        }),
+        Unary::Step => map1(a, out, |x| truth(x > T::ZERO)),
+        Unary::Relu => map1(a, out, |x| if x < T::ZERO { T::ZERO } else { x }),
+        Unary::Exp => map1(a, out, |x| x.exp()),
+        Unary::Log => map1(a, out, |x| x.ln()),
+        Unary::Sqrt => map1(a, out, |x| x.sqrt()),
+        Unary::Square => map1(a, out, |x| x * x),
+        Unary::Reciprocal => map1(a, out, |x| T::ONE / x),
+        Unary::Tanh => map1(a, out, |x| x.tanh()),
+        Unary::Sigmoid => map1(a, out, |x| {
+            // One branch for each sign, so that the exponential never overflows.
+            let e = (-x.abs()).exp();
+            let y = T::ONE / (T::ONE + e);
+            if x < T::ZERO { e * y } else { y }
+        }),
+        Unary::Erf => map1(a, out, |x| x.erf()),
+        Unary::Sin => map1(a, out, |x| x.sin()),
+        Unary::Cos => map1(a, out, |x| x.cos()),
+        Unary::Floor => map1(a, out, |x| x.floor()),
+        Unary::Ceil => map1(a, out, |x| x.ceil()),
+        Unary::Round => map1(a, out, |x| x.round_ties_even()),
+    }
+}
+
+#[inline(always)]
+fn truth<T: Float>(holds: bool) -> T {
+    if holds { T::ONE } else { T::ZERO }
+}
+
+#[inline(always)]
+fn map1<T: Float>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
+    match a {
+        Operand::Slice(a) => out.iter_mut().zip(a).for_each(|(o, &x)| *o = f(x)),
+        Operand::Immediate(x) => out.fill(f(x)),
+    }
+}
+
+#[inline(always)]
+fn map2<T: Float>(a: Operand<T>, b: Operand<T>, out: &mut [T], f: impl Fn(T, T) -> T) {
+    match (a, b) {
+        (Operand::Slice(a), Operand::Slice(b)) => {
+            out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (&x, &y))| *o = f(x, y));
+        }
+        (Operand::Slice(a), Operand::Immediate(y)) => out.iter_mut().zip(a).for_each(|(o, &x)| *o = f(x, y)),
+        (Operand::Immediate(x), Operand::Slice(b)) => out.iter_mut().zip(b).for_each(|(o, &y)| *o = f(x, y)),
+        (Operand::Immediate(x), Operand::Immediate(y)) => out.fill(f(x, y)),
+    }
+}
+
+#[inline(always)]
+fn select<T: Float>(mask: Operand<T>, a: Operand<T>, b: Operand<T>, out: &mut [T]) {
+    let at = |x: Operand<T>, i: usize| match x {
+        Operand::Slice(s) => s[i],
+        Operand::Immediate(v) => v,
+    };
+    match (mask, a, b) {
+        (Operand::Slice(m), Operand::Slice(a), Operand::Slice(b)) => {
+            let choices = a.iter().zip(b);
+            out.iter_mut()
+                .zip(m.iter().zip(choices))
+                .for_each(|(o, (&m, (&x, &y)))| *o = if m != T::ZERO { x } else { y });
+        }
+        (m, a, b) => {
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = if at(m, i) != T::ZERO { at(a, i) } else { at(b, i) };
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The loops that do the work. Each kernel writes one whole buffer from slices; unsafe code is confined to
+//! [`gemm`] and to the dispatch on processor features in [`elementwise`].
+
+pub(crate) mod conv;
+pub(crate) mod copy;
+pub(crate) mod elementwise;
+pub(crate) mod gemm;
+pub(crate) mod pool;
+pub(crate) mod reduce;
+
+/// Elements below which a loop is not worth splitting over threads.
+pub(crate) const SERIAL: usize = 1 << 14;

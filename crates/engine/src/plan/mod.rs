@@ -1,0 +1,10 @@
+//! From nodes to steps over buffers: folding, fusion, views and memory.
+
+mod fold;
+mod fuse;
+mod memory;
+mod steps;
+
+pub(crate) use fold::{fold_constants, prune};
+pub(crate) use memory::{Memory, assign};
+pub(crate) use steps::{Plan, Step, Work, build};

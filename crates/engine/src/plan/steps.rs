@@ -1,0 +1,438 @@
+//! Steps: each writes one buffer from views of others.
+
+use super::fuse::{is_elementwise, roots};
+use crate::kernels::conv::Convolving;
+use crate::kernels::elementwise::{Arg, Instruction, Program, Scalar};
+use crate::kernels::gemm::{Operand, Product};
+use crate::kernels::pool::Pooling;
+use crate::kernels::reduce::Reduction;
+use crate::lower::{Kind, Lowered};
+use crate::view::{Source, View, collapse};
+use perturb_graph::{ConvShapes, Convolution, DotDims, Op, Shape, Slot, Tensor};
+use std::collections::HashMap;
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    Elementwise(Program),
+    Reduce(Reduction),
+    Product(Product),
+    Convolve(Convolving),
+    Pool(Pooling),
+    /// Places each source at a start and with a step into zeros: padding (one source) and concatenation.
+    Place {
+        shape: Shape,
+        parts: Vec<Placement>,
+    },
+}
+
+/// Where one source of a [`Work::Place`] goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Placement {
+    pub shape: Shape,
+    pub offset: usize,
+    pub start: Vec<usize>,
+    pub step: Vec<usize>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub work: Work,
+    /// What is read, in the order that the work names it.
+    pub reads: Vec<Source>,
+    /// The buffer written.
+    pub writes: usize,
+}
+
+/// A plan before memory is assigned.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan<T> {
+    pub steps: Vec<Step>,
+    /// Number of elements of every buffer.
+    pub sizes: Vec<usize>,
+    pub constants: Vec<std::sync::Arc<Vec<T>>>,
+    /// Where each output is found, contiguous from an offset, and its shape.
+    pub outputs: Vec<View>,
+}
+
+/// Whether a primitive only changes how its operand is read.
+pub(crate) fn is_view(op: &Op) -> bool {
+    matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Reverse(_))
+}
+
+/// Plans a lowered and folded graph.
+pub(crate) fn build<T: crate::float::Float>(graph: &Lowered) -> Plan<T> {
+    let root = roots(graph);
+    let mut builder = Builder {
+        graph,
+        root,
+        views: vec![None; graph.nodes.len()],
+        contiguous: HashMap::new(),
+        steps: Vec::new(),
+        sizes: Vec::new(),
+        constants: Vec::new(),
+    };
+    for node in 0..graph.nodes.len() {
+        builder.node::<T>(node);
+    }
+    let outputs = graph.outputs.iter().map(|&o| builder.owned_output(o)).collect();
+    let Builder { steps, sizes, constants, .. } = builder;
+    let constants = constants.iter().map(|t: &Tensor| std::sync::Arc::new(t.as_slice::<T>().to_vec())).collect();
+    Plan { steps, sizes, constants, outputs }
+}
+
+struct Builder<'a> {
+    graph: &'a Lowered,
+    root: Vec<usize>,
+    // How each node's value is read; none for nodes inside a fused program, and for uniform values.
+    views: Vec<Option<View>>,
+    // Contiguous copies that were made of nodes.
+    contiguous: HashMap<usize, View>,
+    steps: Vec<Step>,
+    sizes: Vec<usize>,
+    constants: Vec<Tensor>,
+}
+
+impl Builder<'_> {
+    fn node<T: crate::float::Float>(&mut self, i: usize) {
+        let node = &self.graph.nodes[i];
+        let view = match &node.kind {
+            Kind::Feed(f) => View::whole(Source::Feed(*f), &node.shape),
+            Kind::Const(value) => {
+                self.constants.push(value.clone());
+                View::whole(Source::Const(self.constants.len() - 1), &node.shape)
+            }
+            // Made where it is needed as memory; elementwise programs use the value itself.
+            Kind::Uniform(_) => return,
+            Kind::Op(op) if is_elementwise(&node.kind) => {
+                if self.root[i] != i {
+                    return;
+                }
+                debug_assert!(!is_view(op));
+                self.elementwise(i)
+            }
+            Kind::Op(op) => self.primitive(i, op),
+        };
+        self.views[i] = Some(view);
+    }
+
+    fn primitive(&mut self, i: usize, op: &Op) -> View {
+        let node = &self.graph.nodes[i];
+        let x = node.inputs[0];
+        match op {
+            Op::Transpose(p) => self.view(x).transpose(&p.perm),
+            Op::Broadcast(p) => self.view(x).broadcast(p),
+            Op::Slice(p) => self.view(x).slice(p, &node.shape),
+            Op::Reverse(p) => self.view(x).reverse(p),
+            Op::Reshape(_) => {
+                let view = self.view(x);
+                view.reshape(&node.shape).unwrap_or_else(|| View {
+                    offset: self.contiguous(x).offset,
+                    ..View::whole(self.contiguous(x).source, &node.shape)
+                })
+            }
+            Op::ReduceSum(r) => self.reduce(i, &r.axes, false),
+            Op::ReduceMax(r) => self.reduce(i, &r.axes, true),
+            Op::Dot(dims) => self.dot(i, dims),
+            Op::Conv(c) => self.conv(i, c),
+            Op::MaxPool(p) => {
+                let reads: Vec<View> = node.inputs.iter().map(|&x| self.contiguous(x)).collect();
+                let (size, positions) = match p.role {
+                    perturb_graph::PoolRole::Scatter => {
+                        (&node.shape[2..], &self.graph.nodes[node.inputs[1]].shape[2..])
+                    }
+                    _ => (&self.graph.nodes[x].shape[2..], &node.shape[2..]),
+                };
+                let pooling = Pooling::new(p, size, positions).expect("checked by `unsupported`");
+                self.step(Work::Pool(pooling), reads.iter().map(|v| v.source).collect(), &node.shape)
+            }
+            Op::Pad(p) => {
+                let step = p.interior.iter().map(|s| s + 1).collect();
+                self.place(i, vec![(x, p.low.clone(), step)])
+            }
+            Op::Concat(c) => {
+                let mut at = 0;
+                let mut parts = Vec::new();
+                for &x in &node.inputs {
+                    let mut start = vec![0; node.shape.len()];
+                    start[c.axis] = at;
+                    at += self.graph.nodes[x].shape[c.axis];
+                    parts.push((x, start, vec![1; node.shape.len()]));
+                }
+                self.place(i, parts)
+            }
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::StopGradient(_) => {
+                unreachable!("elementwise nodes are fused, identities vanish when lowered")
+            }
+            Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => unreachable!("leaves are not primitives"),
+        }
+    }
+
+    // How a node's value is read; a uniform value becomes one stored element that repeats.
+    fn view(&mut self, i: usize) -> View {
+        if let Some(view) = &self.views[i] {
+            return view.clone();
+        }
+        let node = &self.graph.nodes[i];
+        let Kind::Uniform(value) = node.kind else { unreachable!("operands are planned before their users") };
+        let program = Program {
+            instructions: vec![Instruction {
+                op: Scalar::Copy,
+                args: [Arg::Immediate(value), Arg::None, Arg::None],
+                register: 0,
+            }],
+            registers: 0,
+            sizes: vec![1],
+            loads: vec![],
+        };
+        let one = self.step(Work::Elementwise(program), vec![], &Shape::from([]));
+        let view = View { strides: vec![0; node.shape.len()], shape: node.shape.clone(), ..one };
+        self.views[i] = Some(view.clone());
+        view
+    }
+
+    // A row-major reading of a node from offset 0 of its own buffer, copied if need be.
+    fn contiguous(&mut self, i: usize) -> View {
+        let view = self.view(i);
+        if view.is_contiguous() && view.offset == 0 {
+            return View { offset: 0, ..View::whole(view.source, &view.shape) };
+        }
+        if let Some(copy) = self.contiguous.get(&i) {
+            return copy.clone();
+        }
+        let copy = self.copy(&view);
+        self.contiguous.insert(i, copy.clone());
+        copy
+    }
+
+    fn copy(&mut self, view: &View) -> View {
+        let whole = View::whole(view.source, &view.shape);
+        let (sizes, strides) = collapse(&view.shape, &[whole.strides, view.strides.clone()]);
+        let program = Program {
+            instructions: vec![Instruction {
+                op: Scalar::Copy,
+                args: [Arg::Load(0), Arg::None, Arg::None],
+                register: 0,
+            }],
+            registers: 0,
+            sizes,
+            loads: vec![Some((strides[1].clone(), view.offset))],
+        };
+        self.step(Work::Elementwise(program), vec![view.source], &view.shape)
+    }
+
+    fn step(&mut self, work: Work, reads: Vec<Source>, shape: &Shape) -> View {
+        let buffer = self.sizes.len();
+        self.sizes.push(shape.count());
+        self.steps.push(Step { work, reads, writes: buffer });
+        View::whole(Source::Buffer(buffer), shape)
+    }
+
+    fn owned_output(&mut self, i: usize) -> View {
+        let view = self.contiguous(i);
+        if matches!(view.source, Source::Buffer(_)) { view } else { self.copy(&view) }
+    }
+
+    // The fused program rooted at node `i`.
+    fn elementwise(&mut self, i: usize) -> View {
+        let mut fusing = Fusing { instructions: Vec::new(), place: HashMap::new(), loads: Vec::new() };
+        self.fuse(i, i, &mut fusing);
+        let shape = self.graph.nodes[i].shape.clone();
+        let Fusing { mut instructions, loads, .. } = fusing;
+        let registers = allocate_registers(&mut instructions);
+        let mut walkers: Vec<Vec<isize>> = vec![View::whole(Source::Feed(0), &shape).strides];
+        walkers.extend(loads.iter().map(|v| v.strides.clone()));
+        let (sizes, merged) = collapse(&shape, &walkers);
+        let placed = loads.iter().zip(&merged[1..]).map(|(v, s)| Some((s.clone(), v.offset))).collect();
+        let program = Program { instructions, registers, sizes, loads: placed };
+        self.step(Work::Elementwise(program), loads.iter().map(|v| v.source).collect(), &shape)
+    }
+
+    // Emits the instructions of node `i` inside the program of `root`, operands first, without recursion on depth:
+    // a fused group is bounded in size.
+    fn fuse(&mut self, i: usize, root: usize, fusing: &mut Fusing) -> Arg {
+        if let Some(&arg) = fusing.place.get(&i) {
+            return arg;
+        }
+        let node = &self.graph.nodes[i];
+        if let Kind::Uniform(v) = node.kind {
+            return Arg::Immediate(v);
+        }
+        if !is_elementwise(&node.kind) || self.root[i] != root {
+            let view = self.view(i);
+            let position = fusing.loads.iter().position(|v| *v == view).unwrap_or_else(|| {
+                fusing.loads.push(view);
+                fusing.loads.len() - 1
+            });
+            return Arg::Load(position);
+        }
+        let mut args = [Arg::None; 3];
+        let inputs = node.inputs.clone();
+        for (slot, &x) in args.iter_mut().zip(&inputs) {
+            *slot = self.fuse(x, root, fusing);
+        }
+        let op = match &self.graph.nodes[i].kind {
+            Kind::Op(Op::Unary(f)) => Scalar::Unary(*f),
+            Kind::Op(Op::Binary(f)) => Scalar::Binary(*f),
+            Kind::Op(Op::Compare(f)) => Scalar::Compare(*f),
+            _ => Scalar::Select,
+        };
+        let register = fusing.instructions.len();
+        fusing.instructions.push(Instruction { op, args, register });
+        fusing.place.insert(i, Arg::Register(register));
+        Arg::Register(register)
+    }
+
+    fn reduce(&mut self, i: usize, axes: &[usize], max: bool) -> View {
+        let node = &self.graph.nodes[i];
+        let view = self.view(node.inputs[0]);
+        let pick = |keep: bool| -> (Vec<usize>, Vec<isize>) {
+            let chosen = (0..view.shape.len()).filter(|a| axes.contains(a) != keep);
+            chosen.map(|a| (view.shape[a], view.strides[a])).unzip()
+        };
+        let ((kept, kept_strides), (reduced, reduced_strides)) = (pick(true), pick(false));
+        // Only the row-major output constrains how kept axes merge.
+        let rows: Vec<isize> = Shape::from(&kept).strides().iter().map(|&s| s as isize).collect();
+        let (kept, mut k) = collapse(&kept, &[rows, kept_strides]);
+        // A sum does not mind the order of its axes: the evenest walk goes innermost.
+        let mut order: Vec<usize> = (0..reduced.len()).collect();
+        order.sort_by_key(|&a| std::cmp::Reverse(reduced_strides[a].unsigned_abs()));
+        let reduced: Vec<usize> = order.iter().map(|&a| reduced[a]).collect();
+        let reduced_strides: Vec<isize> = order.iter().map(|&a| reduced_strides[a]).collect();
+        let (reduced, mut r) = collapse(&reduced, &[reduced_strides]);
+        let reduction = Reduction {
+            max,
+            offset: view.offset,
+            kept,
+            kept_strides: k.swap_remove(1),
+            reduced,
+            reduced_strides: r.swap_remove(0),
+        };
+        self.step(Work::Reduce(reduction), vec![view.source], &node.shape)
+    }
+
+    fn dot(&mut self, i: usize, dims: &DotDims) -> View {
+        let node = &self.graph.nodes[i];
+        let (l, r) = (node.inputs[0], node.inputs[1]);
+        let rank = |x: usize| self.graph.nodes[x].shape.len();
+        let lf = DotDims::free(rank(l), &dims.lhs_contract, &dims.lhs_batch);
+        let rf = DotDims::free(rank(r), &dims.rhs_contract, &dims.rhs_batch);
+        // Contracted axes may be walked in any common order: that of the left operand's memory.
+        let mut order: Vec<usize> = (0..dims.lhs_contract.len()).collect();
+        let left_view = self.view(l);
+        order.sort_by_key(|&k| std::cmp::Reverse(left_view.strides[dims.lhs_contract[k]].unsigned_abs()));
+        let lc: Vec<usize> = order.iter().map(|&k| dims.lhs_contract[k]).collect();
+        let rc: Vec<usize> = order.iter().map(|&k| dims.rhs_contract[k]).collect();
+        let (left, lrow, lcol) = self.matrix(l, &dims.lhs_batch, &lf, &lc);
+        let (right, rrow, rcol) = self.matrix(r, &dims.rhs_batch, &rc, &rf);
+        let count = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.shape[a]).product::<usize>();
+        let batch_strides = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.strides[a]).collect::<Vec<_>>();
+        let (m, n, k) = (count(&left, &lf), count(&right, &rf), count(&left, &lc));
+        let product = Product {
+            batch: dims.lhs_batch.iter().map(|&a| left.shape[a]).collect(),
+            m,
+            n,
+            k,
+            lhs: Operand {
+                offset: left.offset,
+                batch_strides: batch_strides(&left, &dims.lhs_batch),
+                row_stride: lrow,
+                column_stride: lcol,
+            },
+            rhs: Operand {
+                offset: right.offset,
+                batch_strides: batch_strides(&right, &dims.rhs_batch),
+                row_stride: rrow,
+                column_stride: rcol,
+            },
+        };
+        self.step(Work::Product(product), vec![left.source, right.source], &node.shape)
+    }
+
+    // A reading of a node as matrices with one stride for `rows` and one for `columns`; copied if there is none.
+    fn matrix(&mut self, i: usize, batch: &[usize], rows: &[usize], columns: &[usize]) -> (View, isize, isize) {
+        let view = self.view(i);
+        if let (Some(r), Some(c)) = (view.merged_stride(rows), view.merged_stride(columns)) {
+            return (view, r, c);
+        }
+        // A copy in the order [batch, rows, columns], read back under the node's own axes.
+        let order: Vec<usize> = batch.iter().chain(rows).chain(columns).copied().collect();
+        let copy = self.copy(&view.transpose(&order));
+        let mut strides = vec![0; order.len()];
+        order.iter().zip(&copy.strides).for_each(|(&axis, &s)| strides[axis] = s);
+        let restored = View { strides, shape: view.shape.clone(), ..copy };
+        let stride = |axes: &[usize]| restored.merged_stride(axes).unwrap_or(0);
+        let (r, c) = (stride(rows), stride(columns));
+        (restored, r, c)
+    }
+
+    fn conv(&mut self, i: usize, conv: &Convolution) -> View {
+        let node = &self.graph.nodes[i];
+        let reads: Vec<View> = node.inputs.iter().map(|&x| self.contiguous(x)).collect();
+        let (a, b, r) = (reads[0].shape.clone(), reads[1].shape.clone(), node.shape.clone());
+        let (image, kernel, response) = match conv.result {
+            Slot::Response => (a, b, r),
+            Slot::Image => (r, b, a),
+            Slot::Kernel => (a, r, b),
+        };
+        let shapes = ConvShapes { image, kernel, response };
+        let work = Convolving::new(conv, &shapes).expect("checked by `unsupported`");
+        self.step(Work::Convolve(work), reads.iter().map(|v| v.source).collect(), &node.shape)
+    }
+
+    fn place(&mut self, i: usize, parts: Vec<(usize, Vec<usize>, Vec<usize>)>) -> View {
+        let shape = self.graph.nodes[i].shape.clone();
+        let mut reads = Vec::new();
+        let mut placements = Vec::new();
+        for (x, start, step) in parts {
+            let view = self.contiguous(x);
+            reads.push(view.source);
+            placements.push(Placement { shape: view.shape.clone(), offset: view.offset, start, step });
+        }
+        self.step(Work::Place { shape: shape.clone(), parts: placements }, reads, &shape)
+    }
+}
+
+struct Fusing {
+    instructions: Vec<Instruction>,
+    place: HashMap<usize, Arg>,
+    loads: Vec<View>,
+}
+
+// Renames registers so that one is reused after its last reader; returns how many are needed. The register that an
+// instruction writes is never one that it reads.
+fn allocate_registers(instructions: &mut [Instruction]) -> usize {
+    let mut last_use = vec![0; instructions.len()];
+    for (at, instruction) in instructions.iter().enumerate() {
+        for arg in instruction.args {
+            if let Arg::Register(r) = arg {
+                last_use[r] = at;
+            }
+        }
+    }
+    let mut name = vec![usize::MAX; instructions.len()];
+    let mut free: Vec<usize> = Vec::new();
+    let mut count = 0;
+    let last = instructions.len() - 1;
+    for at in 0..instructions.len() {
+        if at < last {
+            name[at] = free.pop().unwrap_or_else(|| {
+                count += 1;
+                count - 1
+            });
+        }
+        let mut released = Vec::new();
+        for arg in &mut instructions[at].args {
+            if let Arg::Register(r) = arg {
+                if last_use[*r] == at && !released.contains(&name[*r]) {
+                    released.push(name[*r]);
+                }
+                *arg = Arg::Register(name[*r]);
+            }
+        }
+        instructions[at].register = if at < last { name[at] } else { usize::MAX };
+        free.extend(released);
+    }
+    count
+}

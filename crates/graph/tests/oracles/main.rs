@@ -1,0 +1,13 @@
+//! The primitives and the transforms of the graph against oracles: closed forms, independent naive loops, finite
+//! differences, exact rational arithmetic, and points searched for outside of claimed bounds.
+//!
+//! One test binary, so that the table of sample graphs is compiled once.
+
+mod batching;
+mod definitions;
+mod derivatives;
+mod errors;
+mod interval;
+mod linear_bounds;
+mod numbers;
+mod samples;

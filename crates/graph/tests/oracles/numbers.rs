@@ -1,0 +1,105 @@
+//! Seeded random tensors, evaluation to plain numbers, and comparison.
+
+use perturb_graph::{DType, Expr, Op, Shape, Tensor, eval, topological};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
+
+pub fn seeded(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// Uniform values in `[lo, hi]`.
+pub fn uniform(rng: &mut ChaCha8Rng, shape: impl Into<Shape>, dtype: DType, (lo, hi): (f64, f64)) -> Tensor {
+    let shape = shape.into();
+    let values = (0..shape.count()).map(|_| rng.random_range(lo..=hi)).collect();
+    Tensor::from_f64(shape, dtype, values).unwrap()
+}
+
+/// Random values in `[lo, hi]` that stay 1/128 away from every multiple of 1/32, so that no finite difference steps
+/// over a kink at 0, at an integer or half-way between integers.
+pub fn off_grid(rng: &mut ChaCha8Rng, shape: impl Into<Shape>, dtype: DType, (lo, hi): (f64, f64)) -> Tensor {
+    let shape = shape.into();
+    let mut value = || {
+        let cell = rng.random_range((lo * 32.0).ceil() as i64..(hi * 32.0).floor() as i64) as f64;
+        (cell + 0.25 + 0.5 * rng.random::<f64>()) / 32.0
+    };
+    let values = (0..shape.count()).map(|_| value()).collect();
+    Tensor::from_f64(shape, dtype, values).unwrap()
+}
+
+/// Values of expressions as plain numbers.
+pub fn run(outputs: &[Expr], feeds: &[(Expr, Tensor)]) -> Vec<Vec<f64>> {
+    eval(outputs, feeds).unwrap().iter().map(Tensor::to_f64_vec).collect()
+}
+
+pub fn inner(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+pub fn inner_all(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| inner(x, y)).sum()
+}
+
+/// The first place where two lists of numbers differ by more than `tolerance` relative to `1 + |want|`.
+pub fn difference(got: &[f64], want: &[f64], tolerance: f64) -> Option<String> {
+    if got.len() != want.len() {
+        return Some(format!("{} numbers instead of {}", got.len(), want.len()));
+    }
+    let close = |g: f64, w: f64| g == w || (g - w).abs() <= tolerance * (1.0 + w.abs());
+    let at = (0..got.len()).find(|&i| !close(got[i], want[i]))?;
+    Some(format!("element {at}: {} instead of {}", got[at], want[at]))
+}
+
+#[track_caller]
+pub fn assert_close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
+    if let Some(difference) = difference(got, want, tolerance) {
+        panic!("{what}: {difference}");
+    }
+}
+
+/// The non-empty subsets of `0..n`, as masks.
+pub fn subsets(n: usize) -> Vec<Vec<bool>> {
+    (1..1usize << n).map(|bits| (0..n).map(|i| bits >> i & 1 == 1).collect()).collect()
+}
+
+/// The same computation in `f64`, with the very same constants, for the exact value of an `f32` graph. Inputs are
+/// replaced one for one.
+pub fn in_f64(outputs: &[Expr], inputs: &[Expr]) -> (Vec<Expr>, Vec<Expr>) {
+    let wide: Vec<Expr> = inputs.iter().map(|x| Expr::input(x.name().unwrap(), x.shape(), DType::F64)).collect();
+    let mut map: HashMap<u64, Expr> = inputs.iter().map(Expr::id).zip(wide.iter().cloned()).collect();
+    for node in topological(outputs) {
+        if map.contains_key(&node.id()) {
+            continue;
+        }
+        let operands: Vec<Expr> = node.inputs().iter().map(|i| map[&i.id()].clone()).collect();
+        let twin = match node.op() {
+            Op::Constant(value) => Expr::constant(value.to_dtype(DType::F64)),
+            op => Expr::apply(op.clone(), &operands).unwrap(),
+        };
+        map.insert(node.id(), twin);
+    }
+    (outputs.iter().map(|o| map[&o.id()].clone()).collect(), wide)
+}
+
+/// Collects complaints, so that one run of a test names every sample that fails.
+#[derive(Default)]
+pub struct Complaints(Vec<String>);
+
+impl Complaints {
+    pub fn add(&mut self, what: impl std::fmt::Display, complaint: Option<String>) {
+        if let Some(complaint) = complaint {
+            self.0.push(format!("{what}: {complaint}"));
+        }
+    }
+}
+
+impl Drop for Complaints {
+    fn drop(&mut self) {
+        if !self.0.is_empty() && !std::thread::panicking() {
+            let more = self.0.len().saturating_sub(40);
+            panic!("{}\n… and {more} more", self.0[..self.0.len().min(40)].join("\n"));
+        }
+    }
+}

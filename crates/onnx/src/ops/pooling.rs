@@ -1,0 +1,86 @@
+//! Pooling over windows and over all spatial axes.
+
+use super::Group;
+use crate::error::{NodeError, invalid, unsupported};
+use crate::host;
+use crate::node::{Node, Outputs, sizes};
+use crate::window::Window;
+use perturb_graph::{Expr, Pool, Tensor};
+
+pub(super) const OPS: Group = &[
+    ("AveragePool", average_pool),
+    ("GlobalAveragePool", |n| global(n, |x, axes| x.try_reduce_mean(axes, true))),
+    ("GlobalMaxPool", |n| global(n, |x, axes| x.try_reduce_max(axes, true))),
+    ("MaxPool", max_pool),
+];
+
+fn global(node: &Node, reduce: fn(&Expr, &[usize]) -> perturb_graph::Result<Expr>) -> Outputs {
+    let x = node.expr_of_rank(0, 3)?;
+    let axes: Vec<usize> = (2..x.rank()).collect();
+    Ok(vec![reduce(&x, &axes)?.into()])
+}
+
+fn window(node: &Node, x: &Expr) -> Result<Window, NodeError> {
+    let Some(kernel) = node.ints("kernel_shape") else { return invalid("kernel_shape is missing") };
+    let kernel = sizes(kernel, 1, "kernel_shape")?;
+    host::check_count(&kernel[..].into())?;
+    let window = Window::read(node, kernel, &x.shape()[2..])?;
+    if (0..window.kernel.len())
+        .any(|i| window.padding[i].0 >= window.extent(i) || window.padding[i].1 >= window.extent(i))
+    {
+        return invalid("padding must be smaller than the window");
+    }
+    Ok(window)
+}
+
+/// The window with the padding at the end that `ceil_mode` asks for, and the number of positions along each axis.
+fn with_ceil(node: &Node, x: &Expr, window: &Window) -> Result<(Pool, Vec<usize>), NodeError> {
+    let round_up = node.int("ceil_mode", 0) != 0;
+    let mut padding = window.padding.clone();
+    let mut counts = Vec::new();
+    for (axis, pad) in padding.iter_mut().enumerate() {
+        let (count, extra) = window.positions(axis, x.shape()[axis + 2], round_up)?;
+        pad.1 += extra;
+        counts.push(count);
+    }
+    let Window { kernel, strides, dilation, .. } = window.clone();
+    Ok((Pool { window: kernel, strides, padding, dilation }, counts))
+}
+
+fn max_pool(node: &Node) -> Outputs {
+    if node.wants(1) {
+        return unsupported("the second output, the positions of the maxima");
+    }
+    let x = node.expr_of_rank(0, 3)?;
+    let (pool, _) = with_ceil(node, &x, &window(node, &x)?)?;
+    Ok(vec![x.try_max_pool(&pool)?.into()])
+}
+
+/// Divides by the number of elements that count: with `count_include_pad` the declared padding counts, the padding
+/// that `ceil_mode` adds never does.
+fn average_pool(node: &Node) -> Outputs {
+    let x = node.expr_of_rank(0, 3)?;
+    let window = window(node, &x)?;
+    let (pool, counts) = with_ceil(node, &x, &window)?;
+    let include = node.int("count_include_pad", 0) != 0;
+    if pool.padding == window.padding {
+        return Ok(vec![x.try_avg_pool(&pool, include)?.into()]);
+    }
+    let mut y = x.try_avg_pool(&pool, true)?;
+    for (axis, &count) in counts.iter().enumerate() {
+        let (low, high) = window.padding[axis];
+        let size = x.shape()[axis + 2];
+        host::check_count(&[count].into())?;
+        let counted = if include { 0..low + size + high } else { low..low + size };
+        let scale = (0..count).map(|position| {
+            let start = position * window.strides[axis];
+            let cells =
+                (0..window.kernel[axis]).filter(|k| counted.contains(&(start + k * window.dilation[axis]))).count();
+            window.kernel[axis] as f64 / cells.max(1) as f64
+        });
+        let mut shape = vec![1; x.rank()];
+        shape[axis + 2] = count;
+        y = y.try_mul(&Expr::constant(Tensor::from_f64(shape, node.dtype, scale.collect())?))?;
+    }
+    Ok(vec![y.into()])
+}
