@@ -80,16 +80,17 @@ impl Primitive for Compare {
         if a.is_point() && b.is_point() {
             return Interval::point(&compare(&a.lo, &b.lo));
         }
+        // Certainly true, and not certainly false: an unknown end (NaN) makes neither certain.
+        let not = |x: Expr| x.like(1.0).sub(&x);
         match self {
-            // Certainly true, and possibly true.
-            Compare::Greater | Compare::GreaterEqual => {
-                Interval { lo: compare(&a.lo, &b.hi), hi: compare(&a.hi, &b.lo) }
-            }
-            Compare::Less | Compare::LessEqual => Interval { lo: compare(&a.hi, &b.lo), hi: compare(&a.lo, &b.hi) },
+            Compare::Greater => Interval { lo: a.lo.greater(&b.hi), hi: not(a.hi.less_equal(&b.lo)) },
+            Compare::GreaterEqual => Interval { lo: a.lo.greater_equal(&b.hi), hi: not(a.hi.less(&b.lo)) },
+            Compare::Less => Interval { lo: a.hi.less(&b.lo), hi: not(a.lo.greater_equal(&b.hi)) },
+            Compare::LessEqual => Interval { lo: a.hi.less_equal(&b.lo), hi: not(a.lo.greater(&b.hi)) },
             Compare::Equal => {
-                let overlap = a.lo.less_equal(&b.hi).mul(&b.lo.less_equal(&a.hi));
+                let apart = a.lo.greater(&b.hi).maximum(&b.lo.greater(&a.hi));
                 let single = a.lo.equal(&a.hi).mul(&b.lo.equal(&b.hi)).mul(&a.lo.equal(&b.lo));
-                Interval { lo: single, hi: overlap }
+                Interval { lo: single, hi: not(apart) }
             }
         }
     }

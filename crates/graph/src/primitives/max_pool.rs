@@ -2,6 +2,7 @@
 
 use super::finish;
 use super::layout::for_each_index;
+use crate::interval::gamma;
 use crate::op::{Primitive, Relaxation, arity, batch_all, same_float, shape_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
@@ -50,6 +51,27 @@ impl MaxPool {
     fn pooled(&self, x: &Shape) -> Option<Shape> {
         let spatial: Option<Vec<usize>> = (0..self.window.len()).map(|a| self.positions(a, x[2 + a])).collect();
         Some(x[..2].iter().copied().chain(spatial?).collect())
+    }
+
+    // Relative error of the sum of all windows that cover an element: at most one for each place in a window.
+    fn sum_error(&self, dtype: DType) -> f64 {
+        gamma(self.window.iter().product(), dtype)
+    }
+
+    // For every element of images of shape `x`, the sum of `y` over all windows that cover it.
+    fn spread(&self, y: &Expr, x: &Shape) -> Expr {
+        let channels = x[0] * x[1];
+        let flat = |s: &Shape| [channels, 1].into_iter().chain(s[2..].iter().copied()).collect::<Shape>();
+        let ones = Expr::full([1, 1].into_iter().chain(self.window.clone()).collect::<Shape>(), 1.0, y.dtype());
+        let conv = super::Convolution {
+            strides: self.strides.clone(),
+            padding: self.padding.clone(),
+            dilation: self.dilation.clone(),
+            groups: 1,
+            result: super::Slot::Image,
+            result_spatial: x[2..].to_vec(),
+        };
+        Expr::build(conv, &[y.reshape(flat(y.shape())), ones]).reshape(x)
     }
 
     /// Calls `f` with the row-major index of each window and that of its chosen element.
@@ -131,7 +153,8 @@ impl Primitive for MaxPool {
         self.for_each_choice(
             inputs[0].shape(),
             &x,
-            |a, b| a > b,
+            // NaN wins, so that it stays visible.
+            |a, b| a > b || (a.is_nan() && !b.is_nan()),
             |window, chosen| match (&self.role, &other) {
                 (PoolRole::Choose, Some(t)) => result[window] = t[chosen],
                 (PoolRole::Scatter, Some(y)) => result[chosen] += y[window],
@@ -172,7 +195,7 @@ impl Primitive for MaxPool {
         Expr::build(self.clone(), &folded).reshape(node.shape().prepend(size))
     }
 
-    fn interval(&self, _node: &Expr, inputs: &[Interval], _rounding: Rounding) -> Interval {
+    fn interval(&self, _node: &Expr, inputs: &[Interval], rounding: Rounding) -> Interval {
         let x = &inputs[0];
         let apply = |args: &[Expr]| Expr::build(self.clone(), args);
         if self.role == PoolRole::Max {
@@ -181,8 +204,14 @@ impl Primitive for MaxPool {
         }
         let t = &inputs[1];
         if x.is_point() {
-            // Choosing moves elements; scattering adds nonnegatively weighted ones.
-            return Interval { lo: apply(&[x.lo.clone(), t.lo.clone()]), hi: apply(&[x.lo.clone(), t.hi.clone()]) };
+            // Choosing moves elements; scattering adds some of them.
+            let bounds =
+                Interval { lo: apply(&[x.lo.clone(), t.lo.clone()]), hi: apply(&[x.lo.clone(), t.hi.clone()]) };
+            if self.role == PoolRole::Choose || rounding == Rounding::Nearest {
+                return bounds;
+            }
+            let error = apply(&[x.lo.clone(), t.magnitude()]).scale(3.0 * self.sum_error(t.lo.dtype()));
+            return bounds.widen_by(&error);
         }
         // With an unknown choice: anything in the window may be chosen.
         match self.role {
@@ -194,24 +223,12 @@ impl Primitive for MaxPool {
             }
             _ => {
                 // Every position may receive every window that covers it: a sum of the positive (negative) parts.
-                let (n, c) = (t.lo.shape()[0], t.lo.shape()[1]);
-                let spread = |y: &Expr| {
-                    let shape = x.lo.shape();
-                    let flat = |s: &Shape| [n * c, 1].into_iter().chain(s[2..].iter().copied()).collect::<Shape>();
-                    let ones =
-                        Expr::full([1, 1].into_iter().chain(self.window.clone()).collect::<Shape>(), 1.0, y.dtype());
-                    let conv = super::Convolution {
-                        strides: self.strides.clone(),
-                        padding: self.padding.clone(),
-                        dilation: self.dilation.clone(),
-                        groups: 1,
-                        result: super::Slot::Image,
-                        result_spatial: shape[2..].to_vec(),
-                    };
-                    Expr::build(conv, &[y.reshape(flat(y.shape())), ones]).reshape(shape)
-                };
-                Interval { lo: spread(&t.lo.neg().relu()).neg(), hi: spread(&t.hi.relu()) }
-                    .widen(8.0, Rounding::Outward)
+                let spread = |y: &Expr| self.spread(y, x.lo.shape());
+                let bounds = Interval { lo: spread(&t.lo.neg().relu()).neg(), hi: spread(&t.hi.relu()) };
+                if rounding == Rounding::Nearest {
+                    return bounds;
+                }
+                bounds.widen_by(&spread(&t.magnitude()).scale(3.0 * self.sum_error(t.lo.dtype())))
             }
         }
     }
@@ -236,5 +253,12 @@ impl Primitive for MaxPool {
         let decided = choose(&b.lo).greater_equal(&rival);
         let upper_constant = Expr::select(&decided, &max_hi.like(0.0), &max_hi);
         Some(Relaxation { lower: chosen.clone(), upper: chosen.mul(&decided).add(&upper_constant) })
+    }
+
+    // Either the primitive (scattering) or its adjoint (choosing) adds up windows that overlap.
+    fn adjoint_error(&self, _node: &Expr, inputs: &[Interval], _linear: &[bool]) -> Option<Expr> {
+        let moved = Expr::build(self.clone(), &[inputs[0].lo.clone(), inputs.get(1)?.magnitude()]);
+        let error = 3.0 * self.sum_error(moved.dtype());
+        Some(moved.scale(error))
     }
 }

@@ -16,7 +16,8 @@ impl ReduceMax {
     // 1 where the element is one of the largest, divided by how many there are.
     fn share(&self, x: &Expr, max: &Expr) -> Expr {
         let mask = x.equal(&max.expand_axes(x.shape(), &self.axes));
-        let count = mask.reduce_sum(&self.axes, false);
+        // At least one element is the largest, which an interval of the count by itself does not tell.
+        let count = mask.reduce_sum(&self.axes, false).maximum(&max.like(1.0));
         mask.div(&count.expand_axes(x.shape(), &self.axes))
     }
 }

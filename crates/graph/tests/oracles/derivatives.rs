@@ -136,7 +136,8 @@ fn linear_primitives_are_adjoint_to_their_transposes() {
             let ct = Directions::new("y", std::slice::from_ref(&sample.output), rng);
             let group: Vec<Expr> = (0..mask.len()).filter(|&i| mask[i]).map(|i| sample.inputs[i].clone()).collect();
             let transposed = rules.transpose(&sample.output, &ct.inputs[0], &mask);
-            let adjoint: Vec<Expr> = (0..mask.len()).filter(|&i| mask[i]).map(|i| transposed[i].clone().unwrap()).collect();
+            let adjoint: Vec<Expr> =
+                (0..mask.len()).filter(|&i| mask[i]).map(|i| transposed[i].clone().unwrap()).collect();
             let all_feeds = [feeds.clone(), ct.feeds()].concat();
             let left = inner_all(&run(std::slice::from_ref(&sample.output), &feeds), &ct.numbers());
             let right = inner_all(&run(&group, &feeds), &run(&adjoint, &all_feeds));

@@ -1,9 +1,9 @@
 //! Seeded random tensors, evaluation to plain numbers, and comparison.
 
-use perturb_graph::{DType, Expr, Op, Shape, Tensor, eval, topological};
+use perturb_graph::{DType, Expr, Shape, Tensor, dependents, eval, topological};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub fn seeded(seed: u64) -> ChaCha8Rng {
     ChaCha8Rng::seed_from_u64(seed)
@@ -64,33 +64,35 @@ pub fn subsets(n: usize) -> Vec<Vec<bool>> {
     (1..1usize << n).map(|bits| (0..n).map(|i| bits >> i & 1 == 1).collect()).collect()
 }
 
-/// The same computation in `f64`, with the very same constants, for the exact value of an `f32` graph. Inputs are
-/// replaced one for one.
-pub fn in_f64(outputs: &[Expr], inputs: &[Expr]) -> (Vec<Expr>, Vec<Expr>) {
-    let wide: Vec<Expr> = inputs.iter().map(|x| Expr::input(x.name().unwrap(), x.shape(), DType::F64)).collect();
-    let mut map: HashMap<u64, Expr> = inputs.iter().map(Expr::id).zip(wide.iter().cloned()).collect();
+/// The same computation in `f64`, with the very same constants: the real value of an `f32` graph, as good as `f64` has
+/// it. The inputs that vary are replaced one for one; what does not depend on them is taken as `f32` computes it.
+pub fn in_f64(outputs: &[Expr], varying: &[Expr], fixed: &[(Expr, Tensor)]) -> (Vec<Expr>, Vec<Expr>) {
+    let wide: Vec<Expr> = varying.iter().map(|x| Expr::input(x.name().unwrap(), x.shape(), DType::F64)).collect();
+    let mut map: HashMap<u64, Expr> = varying.iter().map(Expr::id).zip(wide.iter().cloned()).collect();
+    let depends = dependents(outputs, varying);
     for node in topological(outputs) {
         if map.contains_key(&node.id()) {
             continue;
         }
-        let operands: Vec<Expr> = node.inputs().iter().map(|i| map[&i.id()].clone()).collect();
-        let twin = match node.op() {
-            Op::Constant(value) => Expr::constant(value.to_dtype(DType::F64)),
-            op => Expr::apply(op.clone(), &operands).unwrap(),
+        let twin = if depends.contains(&node.id()) {
+            let operands: Vec<Expr> = node.inputs().iter().map(|i| map[&i.id()].clone()).collect();
+            Expr::apply(node.op().clone(), &operands).unwrap()
+        } else {
+            Expr::constant(eval(&[node.clone()], fixed).unwrap()[0].to_dtype(DType::F64))
         };
         map.insert(node.id(), twin);
     }
     (outputs.iter().map(|o| map[&o.id()].clone()).collect(), wide)
 }
 
-/// Collects complaints, so that one run of a test names every sample that fails.
+/// Collects complaints, the first one of each kind, so that one run of a test names every sample that fails.
 #[derive(Default)]
-pub struct Complaints(Vec<String>);
+pub struct Complaints(BTreeMap<String, String>);
 
 impl Complaints {
     pub fn add(&mut self, what: impl std::fmt::Display, complaint: Option<String>) {
         if let Some(complaint) = complaint {
-            self.0.push(format!("{what}: {complaint}"));
+            self.0.entry(what.to_string()).or_insert(complaint);
         }
     }
 }
@@ -98,8 +100,8 @@ impl Complaints {
 impl Drop for Complaints {
     fn drop(&mut self) {
         if !self.0.is_empty() && !std::thread::panicking() {
-            let more = self.0.len().saturating_sub(40);
-            panic!("{}\n… and {more} more", self.0[..self.0.len().min(40)].join("\n"));
+            let lines: Vec<String> = self.0.iter().map(|(what, complaint)| format!("{what}: {complaint}")).collect();
+            panic!("{}", lines.join("\n"));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! 1 where x > 0, else 0.
 
-use super::{Lines, Rules, increasing};
-use crate::{Expr, Interval, Rounding, Unary};
+use super::{Lines, Rules};
+use crate::{Expr, Interval, Rounding};
 
 pub(super) struct Step;
 
@@ -16,7 +16,11 @@ impl Rules for Step {
         None
     }
     fn image(&self, x: &Interval) -> Interval {
-        increasing(Unary::Step, x)
+        if x.is_point() {
+            return Interval::point(&x.lo.step());
+        }
+        // An unknown end (NaN) must not turn into a known 0: the result is 1 unless x is surely not positive.
+        Interval { lo: x.lo.step(), hi: x.hi.like(1.0).sub(&x.hi.less_equal(&x.hi.like(0.0))) }
     }
     fn ulps(&self) -> f64 {
         0.0

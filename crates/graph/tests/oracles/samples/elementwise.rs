@@ -11,7 +11,8 @@ pub fn add(table: &mut Table) {
         let range = if matches!(f, Unary::Log | Unary::Sqrt | Unary::Reciprocal) { POSITIVE } else { WIDE };
         table.one(f.name(), range, |x| Expr::apply(f, &[x.clone()]).unwrap());
         table.one(format!("{} twice", f.name()), range, |x| {
-            Expr::apply(f, &[Expr::apply(f, &[x.clone()]).unwrap().scale(0.5).add(&x.scale(0.6))]).unwrap()
+            let inner = Expr::apply(f, &[x.clone()]).unwrap().scale(0.5).add(&x.scale(0.6));
+            Expr::apply(f, &[inner.offset(0.77)]).unwrap()
         });
     }
     table.one("reciprocal of negatives", NEGATIVE, Expr::reciprocal);

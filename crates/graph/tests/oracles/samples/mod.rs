@@ -1,6 +1,7 @@
 //! A table of small graphs: every primitive and every composite function, with seeded random shapes.
 
 mod composites;
+pub use composites::layer_norm;
 mod contractions;
 mod elementwise;
 mod pooling;
