@@ -263,3 +263,11 @@ fn run_step<T: Float>(step: &Step, plan: &Plan<T>, state: &State<T>, feeds: &[&[
         }
     }
 }
+
+/// Uses this many threads for all runs of the process.
+///
+/// # Errors
+/// If a pool of threads was started before.
+pub fn set_threads(threads: usize) -> Result<(), rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()
+}

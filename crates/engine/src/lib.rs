@@ -26,4 +26,4 @@ mod plan;
 mod view;
 
 pub use error::EngineError;
-pub use executable::{Executable, Options, Statistics};
+pub use executable::{Executable, Options, Statistics, set_threads};

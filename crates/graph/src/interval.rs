@@ -48,6 +48,29 @@ impl Interval {
         if self.is_point() { self.lo.abs() } else { self.lo.abs().maximum(&self.hi.abs()) }
     }
 
+    /// What both intervals hold. An end that only one of them knows (NaN is unknown) is that one's.
+    pub(crate) fn intersect(&self, other: &Interval) -> Interval {
+        let known = |x: &Expr| x.greater_equal(&x.like(f64::NEG_INFINITY));
+        let lo =
+            Expr::select(&self.lo.greater(&other.lo), &self.lo, &Expr::select(&known(&other.lo), &other.lo, &self.lo));
+        let hi =
+            Expr::select(&self.hi.less(&other.hi), &self.hi, &Expr::select(&known(&other.hi), &other.hi, &self.hi));
+        Interval { lo, hi }
+    }
+
+    /// The interval with infinite ends for unknown ones (NaN).
+    pub(crate) fn or_infinite(&self) -> Interval {
+        if self.is_point() {
+            return self.clone();
+        }
+        let infinite = self.lo.like(f64::INFINITY);
+        let known = |x: &Expr| x.greater_equal(&infinite.neg());
+        Interval {
+            lo: Expr::select(&known(&self.lo), &self.lo, &infinite.neg()),
+            hi: Expr::select(&known(&self.hi), &self.hi, &infinite),
+        }
+    }
+
     /// The interval widened on both sides by `ulps` units of roundoff relative to its own ends, when asked.
     pub(crate) fn widen(self, ulps: f64, rounding: Rounding) -> Interval {
         if rounding == Rounding::Nearest {
@@ -81,13 +104,10 @@ pub fn underflow(dtype: DType) -> f64 {
 }
 
 /// Higham's γ_n = n·u/(1 − n·u): relative error bound of a sum of `n` products in any order (Higham 2002, §3.1).
-///
-/// # Panics
-/// If `n·u ≥ 1`, where the bound does not exist; tensors of that size cannot be built.
+/// Infinite if `n·u ≥ 1`, where no bound exists.
 pub fn gamma(n: usize, dtype: DType) -> f64 {
     let nu = n as f64 * unit_roundoff(dtype);
-    assert!(nu < 1.0, "no error bound for sums of {n} terms in {dtype}");
-    nu / (1.0 - nu)
+    if nu < 1.0 { nu / (1.0 - nu) } else { f64::INFINITY }
 }
 
 // |x|·(ulps + 2)·2u covers `ulps` roundings of x and those of computing the slack and of adding it.

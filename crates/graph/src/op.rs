@@ -46,8 +46,9 @@ pub trait Primitive {
         None
     }
 
-    /// Error-bound data of the arithmetic of `transpose`: an expression of the result's shape `m` such that
-    /// rounding in the adjoint changes `⟨λ, result⟩` by at most `⟨|λ|, m⟩`; `None` where the adjoint is exact.
+    /// Error-bound data of the arithmetic of a linear primitive and of its `transpose`: an expression of the result's
+    /// shape `m` such that rounding, in evaluating the primitive and in its adjoint together, changes `⟨λ, result⟩` by
+    /// at most `⟨|λ|, m⟩`; `None` where both are exact.
     fn adjoint_error(&self, _node: &Expr, _inputs: &[Interval], _linear: &[bool]) -> Option<Expr> {
         None
     }

@@ -1,6 +1,7 @@
 //! Operands one after another along an axis.
 
 use super::finish;
+use crate::interval::gamma;
 use crate::op::{Primitive, batch_all, jointly_linear, shape_error};
 use crate::{DType, Expr, GraphError, Interval, Result, Rounding, Shape, Tensor};
 
@@ -72,5 +73,17 @@ impl Primitive for Concat {
     fn interval(&self, _node: &Expr, inputs: &[Interval], _rounding: Rounding) -> Interval {
         let (lo, hi): (Vec<Expr>, Vec<Expr>) = inputs.iter().map(|i| (i.lo.clone(), i.hi.clone())).unzip();
         Interval { lo: Expr::build(self.clone(), &lo), hi: Expr::build(self.clone(), &hi) }
+    }
+
+    // Covectors of an operand that stands in several places are added up.
+    fn adjoint_error(&self, node: &Expr, inputs: &[Interval], _linear: &[bool]) -> Option<Expr> {
+        let mut ids: Vec<u64> = node.inputs().iter().map(Expr::id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() == node.inputs().len() {
+            return None;
+        }
+        let sizes: Vec<Expr> = inputs.iter().map(Interval::magnitude).collect();
+        Some(Expr::build(self.clone(), &sizes).scale(2.0 * gamma(sizes.len(), node.dtype())))
     }
 }

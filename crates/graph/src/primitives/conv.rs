@@ -244,7 +244,7 @@ impl Primitive for Convolution {
             _ => wanted.shape().count(),
         };
         let size = self.clone().of(&inputs[0].magnitude(), &inputs[1].magnitude());
-        Some(size.scale(3.0 * gamma(terms + 2, node.dtype())))
+        Some(size.scale(3.0 * gamma(terms + self.terms(node) + 2, node.dtype())))
     }
 }
 

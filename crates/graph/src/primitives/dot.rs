@@ -190,13 +190,13 @@ impl Primitive for DotDims {
         None
     }
 
-    // The adjoint sums over the free axes of the operand that stays fixed.
+    // The adjoint sums over the free axes of the operand that stays fixed, the product over the contracted ones.
     fn adjoint_error(&self, node: &Expr, inputs: &[Interval], linear: &[bool]) -> Option<Expr> {
         let (lhs, rhs) = (&node.inputs()[0], &node.inputs()[1]);
         let count = |x: &Expr, free: Vec<usize>| free.into_iter().map(|a| x.shape()[a]).product::<usize>();
         let terms = if linear[0] { count(rhs, self.rhs_free(rhs)) } else { count(lhs, self.lhs_free(lhs)) };
         let size = self.apply(&inputs[0].magnitude(), &inputs[1].magnitude());
-        Some(size.scale(3.0 * gamma(terms + 2, node.dtype())))
+        Some(size.scale(3.0 * gamma(terms + self.terms(lhs) + 2, node.dtype())))
     }
 }
 

@@ -75,4 +75,9 @@ impl Primitive for ReduceSum {
         let error = sum(&x.magnitude()).scale(3.0 * gamma(self.terms(&node.inputs()[0]), node.dtype()));
         bounds.widen_by(&error)
     }
+    // The adjoint repeats values, which is exact.
+    fn adjoint_error(&self, node: &Expr, inputs: &[Interval], _linear: &[bool]) -> Option<Expr> {
+        let size = Expr::build(self.clone(), &[inputs[0].magnitude()]);
+        Some(size.scale(2.0 * gamma(self.terms(&node.inputs()[0]), node.dtype())))
+    }
 }

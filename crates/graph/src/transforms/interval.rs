@@ -3,13 +3,14 @@
 use crate::{Expr, Interval, Rounding, dependents, topological};
 use std::collections::HashMap;
 
-/// Intervals that hold `outputs` while every input stays in its interval.
+/// Intervals that hold `outputs` while every input stays in its interval. Where nothing is known, such as about a
+/// quotient by an interval with 0 in it, the ends are infinite.
 pub fn interval(outputs: &[Expr], inputs: &[(Expr, Interval)], rounding: Rounding) -> Vec<Interval> {
     let all = intervals(outputs, inputs, rounding);
-    outputs.iter().map(|o| all.get(&o.id()).cloned().unwrap_or_else(|| Interval::point(o))).collect()
+    outputs.iter().map(|o| all.get(&o.id()).map_or_else(|| Interval::point(o), Interval::or_infinite)).collect()
 }
 
-/// The intervals of all nodes that depend on the inputs, by node id.
+/// The intervals of all nodes that depend on the inputs, by node id. An end that is NaN is unknown.
 pub fn intervals(outputs: &[Expr], inputs: &[(Expr, Interval)], rounding: Rounding) -> HashMap<u64, Interval> {
     let sources: Vec<Expr> = inputs.iter().map(|(x, _)| x.clone()).collect();
     let varying = dependents(outputs, &sources);

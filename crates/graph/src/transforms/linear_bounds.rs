@@ -2,11 +2,11 @@
 //! reverse mode, with relaxed slopes in place of derivatives.
 
 use super::interval::image;
-use super::prepare::prepare;
+use super::prepare::{Prepared, prepare};
 use super::pull_back::pull_back;
 use super::vmap::vmap;
 use crate::interval::{gamma, unit_roundoff};
-use crate::{Expr, GraphError, Interval, Op, Result, Rounding, Tensor, dependents, topological};
+use crate::{Expr, GraphError, Interval, Op, Result, Rounding, Tensor, dependents, substitute, topological};
 use std::collections::{HashMap, HashSet};
 
 /// Norm of a perturbation.
@@ -49,7 +49,7 @@ impl Domain {
         match self {
             Domain::Box { lo, hi } => Interval { lo: lo.clone(), hi: hi.clone() },
             Domain::Ball { center, radius, within, .. } => {
-                let radius = radius.broadcast_to(center.shape());
+                let radius = radius.reshape([]).broadcast_to(center.shape());
                 let ball = Interval { lo: center.sub(&radius), hi: center.add(&radius) }.widen(1.0, rounding);
                 match within {
                     Some((lo, hi)) => Interval { lo: ball.lo.maximum(lo), hi: ball.hi.minimum(hi) },
@@ -57,6 +57,29 @@ impl Domain {
                 }
             }
         }
+    }
+
+    // The tensors of the input's shape, and the radius.
+    fn parts(&self) -> (Vec<&Expr>, Option<&Expr>) {
+        match self {
+            Domain::Box { lo, hi } => (vec![lo, hi], None),
+            Domain::Ball { center, radius, within, .. } => {
+                let limits = within.iter().flat_map(|(lo, hi)| [lo, hi]);
+                (std::iter::once(center).chain(limits).collect(), Some(radius))
+            }
+        }
+    }
+
+    fn check(&self, input: &Expr) -> Result<()> {
+        let (tensors, radius) = self.parts();
+        let typed = |e: &&Expr| e.dtype() == input.dtype();
+        let fits = |e: &&Expr| typed(e) && e.shape() == input.shape();
+        if tensors.iter().all(fits) && radius.iter().all(|r| typed(r) && r.shape().count() == 1) {
+            return Ok(());
+        }
+        let shapes = tensors.into_iter().chain(radius).map(|e| e.shape().clone()).collect();
+        let reason = format!("a domain of {input:?} needs its shape and type, and a radius of one element");
+        Err(GraphError::Shape { op: "linear_bounds".into(), reason, shapes })
     }
 
     // Over a box, an affine map of one layer has exact interval bounds.
@@ -87,8 +110,10 @@ pub struct LinearBoundsOptions {
 /// Elementwise bounds of `outputs` while every input stays in its domain. Never looser than interval propagation with
 /// the same inner bounds, because both are intersected.
 ///
+/// Where nothing is known, such as about a quotient by an interval with 0 in it, the bound is infinite.
+///
 /// # Errors
-/// If a nonlinear node has no relaxation, or a tensor of rows would be too large.
+/// If a domain does not have its input's shape and type, or a tensor of rows would be too large.
 pub fn linear_bounds(
     outputs: &[Expr],
     inputs: &[(Expr, Domain)],
@@ -101,7 +126,7 @@ pub fn linear_bounds(
             bounder.tighten(&node, bounds);
         }
     }
-    prepared.iter().map(|o| bounder.elementwise(o)).collect()
+    prepared.iter().map(|o| Ok(bounder.elementwise(o)?.or_infinite())).collect()
 }
 
 /// Bound propagation over one graph and one set of domains, step by step: bounds of inner nodes can be computed here,
@@ -112,6 +137,8 @@ pub struct Bounder {
     inputs: Vec<(Expr, Domain)>,
     rounding: Rounding,
     known: HashMap<u64, Interval>,
+    // What a node was before it was rewritten, by id of the node: its interval can be the better one.
+    originals: HashMap<u64, Expr>,
     // Bounds that were handed in, which interval propagation must not overwrite.
     given: HashMap<u64, Interval>,
 }
@@ -121,22 +148,24 @@ impl Bounder {
     /// nonlinear node has a relaxation.
     ///
     /// # Errors
-    /// If rewriting makes a tensor too large.
+    /// If a domain does not have its input's shape and type, or rewriting makes a tensor too large.
     pub fn new(
         outputs: &[Expr],
         inputs: &[(Expr, Domain)],
         options: LinearBoundsOptions,
     ) -> Result<(Bounder, Vec<Expr>)> {
+        let (outputs, inputs) = apart_from_domains(outputs, inputs)?;
         let sources: Vec<Expr> = inputs.iter().map(|(x, _)| x.clone()).collect();
-        let prepared = prepare(outputs, &sources)?;
+        let Prepared { outputs: prepared, originals } = prepare(&outputs, &sources)?;
         let varying = dependents(&prepared, &sources);
         let order = topological(&prepared).into_iter().filter(|n| varying.contains(&n.id())).collect();
         let mut bounder = Bounder {
             order,
             varying,
-            inputs: inputs.to_vec(),
+            inputs,
             rounding: options.rounding,
             known: HashMap::new(),
+            originals,
             given: HashMap::new(),
         };
         bounder.propagate();
@@ -154,8 +183,11 @@ impl Bounder {
                 continue;
             }
             let mut bounds = image(node, &self.known, self.rounding);
+            if let Some(original) = self.originals.get(&node.id()) {
+                bounds = bounds.intersect(&image(original, &self.known, self.rounding));
+            }
             if let Some(given) = self.given.get(&node.id()) {
-                bounds = intersect(&bounds, given);
+                bounds = bounds.intersect(given);
             }
             self.known.insert(node.id(), bounds);
         }
@@ -197,7 +229,8 @@ impl Bounder {
                 continue;
             }
             let sums = matches!(node.op(), Op::Dot(_) | Op::Conv(_) | Op::ReduceSum(_) | Op::MaxPool(_));
-            if single.contains(&from[0].id()) && !sums {
+            // Copies of one element vary together, so a sum over them is not exact any more.
+            if single.contains(&from[0].id()) && !sums && !matches!(node.op(), Op::Broadcast(_)) {
                 single.insert(node.id());
             }
             if (sums && single.contains(&from[0].id())) || (!sums && exact.contains(&from[0].id())) {
@@ -231,7 +264,7 @@ impl Bounder {
         let rows = Expr::constant(Tensor::from_f64(node.shape().prepend(n), node.dtype(), identity)?);
         let by_rows = self.functionals(node, &rows)?;
         let shaped = Interval { lo: by_rows.lo.reshape(node.shape()), hi: by_rows.hi.reshape(node.shape()) };
-        Ok(intersect(&shaped, &self.bounds(node)))
+        Ok(shaped.intersect(&self.bounds(node)))
     }
 
     /// Bounds, of shape `[rows]`, of the linear functionals `⟨row, node⟩` for `rows [rows, …shape of node]`.
@@ -347,6 +380,8 @@ impl Bounder {
                 let reach = dual.mul(&radius.reshape([]));
                 let over_ball = side.below(&covector.inner(center), &reach);
                 total.add_rounding(&reach, input.shape().count());
+                // Limits can keep the inputs much smaller than the centre.
+                total.add_rounding(&covector.abs().inner(&center.abs()), input.shape().count());
                 match within {
                     Some(_) => side.tighter(&over_ball, &over_box()),
                     None => over_ball,
@@ -357,13 +392,29 @@ impl Bounder {
     }
 }
 
+// A domain may be described through the very input that it is for (a ball around x). What varies within the domain must
+// then be told apart from the x that it is centred at.
+fn apart_from_domains(outputs: &[Expr], inputs: &[(Expr, Domain)]) -> Result<(Vec<Expr>, Vec<(Expr, Domain)>)> {
+    let sources: Vec<Expr> = inputs.iter().map(|(x, _)| x.clone()).collect();
+    let mut described = Vec::new();
+    for (x, domain) in inputs {
+        domain.check(x)?;
+        let (tensors, radius) = domain.parts();
+        described.extend(tensors.into_iter().chain(radius).cloned());
+    }
+    let depends = dependents(&described, &sources);
+    if described.iter().all(|d| !depends.contains(&d.id())) {
+        return Ok((outputs.to_vec(), inputs.to_vec()));
+    }
+    let varying: Vec<Expr> = sources.iter().map(|x| Expr::input("varying", x.shape(), x.dtype())).collect();
+    let pairs: Vec<(Expr, Expr)> = sources.into_iter().zip(varying.iter().cloned()).collect();
+    let domains = inputs.iter().map(|(_, d)| d.clone());
+    Ok((substitute(outputs, &pairs)?, varying.into_iter().zip(domains).collect()))
+}
+
 fn relax_error(node: &Expr, error: &GraphError) -> GraphError {
     let reason = format!("for operands that vary together ({error})");
     GraphError::NoRule { op: node.op().name().into(), rule: "linear_bounds", reason }
-}
-
-fn intersect(a: &Interval, b: &Interval) -> Interval {
-    Interval { lo: a.lo.maximum(&b.lo), hi: a.hi.minimum(&b.hi) }
 }
 
 #[derive(Clone, Copy, PartialEq)]

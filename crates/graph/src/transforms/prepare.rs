@@ -4,12 +4,21 @@
 use crate::{Binary, DotDims, Expr, Op, ReduceSum, Result, dependents, topological};
 use std::collections::HashMap;
 
-/// `outputs` rewritten so that, of what depends on `variables`: quotients with a varying divisor become products with
-/// a reciprocal, maxima and minima become a sum with a `relu`, x·x becomes a square, and a matrix product of two
-/// varying operands becomes elementwise products and a sum.
-pub(crate) fn prepare(outputs: &[Expr], variables: &[Expr]) -> Result<Vec<Expr>> {
+/// Outputs rewritten, and what rewritten nodes were before.
+pub(crate) struct Prepared {
+    /// The outputs, so that every nonlinear node has a relaxation where one is known.
+    pub outputs: Vec<Expr>,
+    /// By id of a node that stands for another primitive: that primitive on the rewritten operands.
+    pub originals: HashMap<u64, Expr>,
+}
+
+/// Rewrites what depends on `variables`: quotients with a varying divisor become products with a reciprocal, maxima and
+/// minima become a sum with a `relu`, x·x becomes a square, and a matrix product of two varying operands becomes
+/// elementwise products and a sum.
+pub(crate) fn prepare(outputs: &[Expr], variables: &[Expr]) -> Result<Prepared> {
     let varying = dependents(outputs, variables);
     let mut map: HashMap<u64, Expr> = HashMap::new();
+    let mut originals = HashMap::new();
     for node in topological(outputs) {
         if !varying.contains(&node.id()) || node.op().is_leaf() || variables.iter().any(|v| v.id() == node.id()) {
             continue;
@@ -17,20 +26,38 @@ pub(crate) fn prepare(outputs: &[Expr], variables: &[Expr]) -> Result<Vec<Expr>>
         let operands: Vec<Expr> = node.inputs().iter().map(|i| map.get(&i.id()).unwrap_or(i).clone()).collect();
         let varies: Vec<bool> = node.inputs().iter().map(|i| varying.contains(&i.id())).collect();
         let changed = operands.iter().zip(node.inputs()).any(|(a, b)| a.id() != b.id());
-        let rewritten = match node.op() {
-            Op::Binary(Binary::Div) if varies[1] => Some(operands[0].mul(&operands[1].reciprocal())),
-            Op::Binary(Binary::Max) => Some(operands[1].add(&operands[0].sub(&operands[1]).relu())),
-            Op::Binary(Binary::Min) => Some(operands[0].sub(&operands[0].sub(&operands[1]).relu())),
-            Op::Binary(Binary::Mul) if operands[0].id() == operands[1].id() => Some(operands[0].square()),
-            Op::Dot(dims) if varies.iter().all(|&v| v) => Some(products_and_sum(dims, &operands, &node)?),
-            op if changed => Some(Expr::apply(op.clone(), &operands)?),
-            _ => None,
-        };
-        if let Some(rewritten) = rewritten {
-            map.insert(node.id(), rewritten);
+        let same = if changed { Expr::apply(node.op().clone(), &operands)? } else { node.clone() };
+        let rewritten = rewrite(&same, &varies)?;
+        if let Some(rewritten) = &rewritten {
+            originals.insert(rewritten.id(), same.clone());
+        }
+        if changed || rewritten.is_some() {
+            map.insert(node.id(), rewritten.unwrap_or(same));
         }
     }
-    Ok(outputs.iter().map(|o| map.get(&o.id()).unwrap_or(o).clone()).collect())
+    let outputs = outputs.iter().map(|o| map.get(&o.id()).unwrap_or(o).clone()).collect();
+    Ok(Prepared { outputs, originals })
+}
+
+// What stands for a node that has no relaxation of its own. Of a maximum and a minimum, the operand that stays fixed (if
+// any) is the one that the other is compared with: then only one term varies, and its interval is exact.
+fn rewrite(node: &Expr, varies: &[bool]) -> Result<Option<Expr>> {
+    let operands = node.inputs();
+    let by_base = || if varies[1] && !varies[0] { (&operands[0], &operands[1]) } else { (&operands[1], &operands[0]) };
+    Ok(match node.op() {
+        Op::Binary(Binary::Div) if varies[1] => Some(operands[0].mul(&operands[1].reciprocal())),
+        Op::Binary(Binary::Max) => {
+            let (base, other) = by_base();
+            Some(base.add(&other.sub(base).relu()))
+        }
+        Op::Binary(Binary::Min) => {
+            let (base, other) = by_base();
+            Some(base.sub(&base.sub(other).relu()))
+        }
+        Op::Binary(Binary::Mul) if operands[0].id() == operands[1].id() => Some(operands[0].square()),
+        Op::Dot(dims) if varies.iter().all(|&v| v) => Some(products_and_sum(dims, operands, node)?),
+        _ => None,
+    })
 }
 
 // [batch, left free, right free, contracted] as one elementwise product, summed over the contracted axes.

@@ -57,7 +57,7 @@ fn ends(outputs: &[Expr], sample: &Sample, mask: &[bool], of: &Region, rounding:
     (run(&lo, &feeds).concat(), run(&hi, &feeds).concat())
 }
 
-/// The first value that an interval does not hold, with slack relative to `1 + |value|`. NaN holds nothing.
+/// The first value that an interval does not hold, with slack relative to `1 + |value|`. NaN holds nothing, and is held by nothing.
 pub fn escape(lo: &[f64], hi: &[f64], values: &[f64], slack: f64) -> Option<String> {
     assert!(lo.len() == values.len() && hi.len() == values.len());
     let inside = |i: usize| {

@@ -1,6 +1,7 @@
 //! Sum and difference: linear in both operands together.
 
 use super::Rules;
+use crate::interval::unit_roundoff;
 use crate::op::{Relaxation, jointly_linear};
 use crate::{Expr, Interval, Rounding};
 
@@ -35,8 +36,10 @@ impl Rules for Add {
     fn relax(&self, _node: &Expr, _a: &Interval, _b: &Interval, _rounding: Rounding) -> Option<Relaxation> {
         None
     }
-    fn adjoint_error(&self, _node: &Expr, _inputs: &[Interval]) -> Option<Expr> {
-        None
+    // The adjoint is exact, the sum is not.
+    fn adjoint_error(&self, node: &Expr, inputs: &[Interval]) -> Option<Expr> {
+        let size = inputs[0].magnitude().add(&inputs[1].magnitude());
+        Some(size.scale(2.0 * unit_roundoff(node.dtype())))
     }
 }
 
@@ -69,7 +72,9 @@ impl Rules for Sub {
     fn relax(&self, _node: &Expr, _a: &Interval, _b: &Interval, _rounding: Rounding) -> Option<Relaxation> {
         None
     }
-    fn adjoint_error(&self, _node: &Expr, _inputs: &[Interval]) -> Option<Expr> {
-        None
+    // The adjoint is exact, the sum is not.
+    fn adjoint_error(&self, node: &Expr, inputs: &[Interval]) -> Option<Expr> {
+        let size = inputs[0].magnitude().add(&inputs[1].magnitude());
+        Some(size.scale(2.0 * unit_roundoff(node.dtype())))
     }
 }

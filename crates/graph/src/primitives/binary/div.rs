@@ -46,6 +46,6 @@ impl Rules for Div {
         None
     }
     fn adjoint_error(&self, node: &Expr, inputs: &[Interval]) -> Option<Expr> {
-        Some(inputs[0].magnitude().div(&inputs[1].lo.abs()).scale(2.0 * unit_roundoff(node.dtype())))
+        Some(inputs[0].magnitude().div(&inputs[1].lo.abs()).scale(4.0 * unit_roundoff(node.dtype())))
     }
 }

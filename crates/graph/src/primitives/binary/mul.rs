@@ -59,6 +59,6 @@ impl Rules for Mul {
     }
     fn adjoint_error(&self, node: &Expr, inputs: &[Interval]) -> Option<Expr> {
         let size = inputs[0].magnitude().mul(&inputs[1].magnitude());
-        Some(size.scale(2.0 * unit_roundoff(node.dtype())))
+        Some(size.scale(4.0 * unit_roundoff(node.dtype())))
     }
 }

@@ -32,11 +32,16 @@ impl Lines {
     }
 }
 
-/// Slope of the chord of `f` over `[lo, hi]`; for an interval too short for that, 0.
+/// Slope of the chord of `f` over `[lo, hi]`; flatter where rounding blurs its ends.
+///
+/// Any slope gives a valid chord line, see `above_chord`, but a quotient of two rounding errors could be huge, and of
+/// the wrong sign where `lo` exceeds `hi` by one. So a rise that may be noise counts as none, and a run as at least
+/// what noise it may hold.
 pub(crate) fn chord_slope(x: &Interval, f_lo: &Expr, f_hi: &Expr) -> Expr {
-    // The floor keeps the quotient finite; any slope gives a valid chord line, see `above_chord`.
-    let width = x.hi.sub(&x.lo).maximum(&x.lo.like(1e3 * underflow(x.lo.dtype())));
-    f_hi.sub(f_lo).div(&width)
+    let noise = |a: &Expr, b: &Expr| a.abs().add(&b.abs()).scale(16.0 * unit_roundoff(a.dtype()));
+    let floor = noise(&x.lo, &x.hi).add(&x.lo.like(1e3 * underflow(x.lo.dtype())));
+    let (rise, run) = (f_hi.sub(f_lo), x.hi.sub(&x.lo).maximum(&floor));
+    Expr::select(&rise.abs().greater(&noise(f_lo, f_hi)), &rise.div(&run), &rise.like(0.0))
 }
 
 /// The lowest line of a given slope above a function that is convex on the interval (or below its chord there).

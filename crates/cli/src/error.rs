@@ -1,0 +1,34 @@
+//! What can go wrong on the command line.
+
+/// An error that ends a command with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Arguments that do not make sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// A graph cannot be built.
+    #[error(transparent)]
+    Graph(#[from] perturb::graph::GraphError),
+    /// A graph cannot be compiled or run.
+    #[error(transparent)]
+    Engine(#[from] perturb::engine::EngineError),
+    /// A model file cannot be used.
+    #[error(transparent)]
+    Onnx(#[from] perturb::onnx::OnnxError),
+    /// Data cannot be used.
+    #[error(transparent)]
+    Data(#[from] perturb::data::DataError),
+    /// Training the built-in model failed.
+    #[error(transparent)]
+    Train(#[from] perturb::nn::TrainError),
+}

@@ -1,0 +1,12 @@
+//! Layers, initial weights and optimizers over the graph.
+
+mod adam;
+mod init;
+mod layers;
+pub mod peers;
+mod train;
+
+pub use adam::{Adam, AdamState};
+pub use init::{Initializer, recipe};
+pub use layers::{Layers, flatten};
+pub use train::{TrainError, Trainer, fit_classifier};

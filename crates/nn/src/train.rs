@@ -1,0 +1,152 @@
+//! Training a classifier: one compiled step, fed with parameters and batches.
+
+use crate::{Adam, AdamState};
+use perturb_engine::{EngineError, Executable, Options};
+use perturb_graph::{DType, Expr, Graph, GraphError, Tensor, grad, substitute};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+/// Why training fails.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The graph cannot be differentiated or batched.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The step cannot be compiled or run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The data do not fit.
+    #[error("{0}")]
+    Data(String),
+}
+
+/// Trains with Adam on shuffled batches; the same seed gives the same weights, for any number of threads.
+#[derive(Clone, Debug)]
+pub struct Trainer {
+    /// The optimizer.
+    pub adam: Adam,
+    /// Examples in a batch.
+    pub batch: usize,
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Seed of the shuffling.
+    pub seed: u64,
+}
+
+impl Default for Trainer {
+    fn default() -> Self {
+        Trainer { adam: Adam::default(), batch: 64, epochs: 1, seed: 0 }
+    }
+}
+
+/// Fits a classifier graph (one example, `[1, …] → [1, classes]`) to `inputs [N, 1, …]` and `labels` by cross-entropy,
+/// and returns it with the trained parameters. `progress` sees the number of finished and of all steps and the loss.
+///
+/// # Errors
+/// If there is less than one batch of data, a label is out of range, or the graph cannot be differentiated.
+pub fn fit_classifier(
+    graph: &Graph,
+    inputs: &Tensor,
+    labels: &[usize],
+    trainer: &Trainer,
+    mut progress: impl FnMut(usize, usize, f32),
+) -> Result<Graph, TrainError> {
+    let step = Step::compile(graph, trainer)?;
+    let n = labels.len();
+    if n < trainer.batch || inputs.shape().first() != Some(&n) {
+        let message = format!("{n} labels for inputs of {}, in batches of {}", inputs.shape(), trainer.batch);
+        return Err(TrainError::Data(message));
+    }
+    if let Some(bad) = labels.iter().find(|&&l| l >= step.classes) {
+        return Err(TrainError::Data(format!("label {bad} for a model of {} classes", step.classes)));
+    }
+    let params = graph.params();
+    let mut values: Vec<Tensor> = params.iter().filter_map(|p| p.value().cloned()).collect();
+    let mut states: Vec<AdamState> = params.iter().map(AdamState::new).collect();
+    let mut order: Vec<usize> = (0..n).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(trainer.seed);
+    let per_epoch = n / trainer.batch;
+    for epoch in 0..trainer.epochs {
+        order.shuffle(&mut rng);
+        for (k, rows) in order.chunks_exact(trainer.batch).enumerate() {
+            let t = epoch * per_epoch + k + 1;
+            let loss = step.run(inputs, labels, rows, trainer.adam.correction(t as u32), &mut values, &mut states)?;
+            progress(t, per_epoch * trainer.epochs, loss);
+        }
+    }
+    let trained = params.iter().zip(values).map(|(p, v)| (p.clone(), Expr::param(p.name().unwrap_or("weight"), v)));
+    let outputs = substitute(&graph.output_exprs(), &trained.collect::<Vec<_>>())?;
+    let names = graph.outputs.iter().map(|(name, _)| name.clone());
+    Ok(Graph::new(graph.inputs.clone(), names.zip(outputs).collect())?)
+}
+
+// One step as an executable: (images, one-hot labels, correction, parameters, moments) → (loss, parameters, moments).
+struct Step {
+    executable: Executable,
+    input: Vec<usize>,
+    classes: usize,
+    batch: usize,
+}
+
+impl Step {
+    fn compile(graph: &Graph, trainer: &Trainer) -> Result<Step, TrainError> {
+        let batched = graph.vmap(trainer.batch)?;
+        let logits = batched.outputs[0].1.clone();
+        let classes = logits.shape().last().copied().unwrap_or(0);
+        let logits = logits.try_reshape([trainer.batch, classes])?;
+        let targets = Expr::input("targets", [trainer.batch, classes], DType::F32);
+        let correction = Expr::input("correction", [], DType::F32);
+        let loss = logits.cross_entropy(&targets).reduce_mean(&[0], false);
+        let params = graph.params();
+        let gradients = grad(&loss, &params)?;
+        let mut inputs = vec![batched.inputs[0].clone(), targets, correction.clone()];
+        inputs.extend(params.iter().cloned());
+        let (mut outputs, mut moments) = (vec![loss], Vec::new());
+        for (param, gradient) in params.iter().zip(&gradients) {
+            let m = Expr::input("m", param.shape(), DType::F32);
+            let v = Expr::input("v", param.shape(), DType::F32);
+            let (param, new_m, new_v) = trainer.adam.update(param, gradient, &m, &v, &correction);
+            outputs.push(param);
+            inputs.extend([m, v]);
+            moments.extend([new_m, new_v]);
+        }
+        outputs.extend(moments);
+        let input = batched.inputs[0].shape().to_vec();
+        let executable = Executable::compile(&outputs, &inputs, &Options::default())?;
+        Ok(Step { executable, input, classes, batch: trainer.batch })
+    }
+
+    fn run(
+        &self,
+        inputs: &Tensor,
+        labels: &[usize],
+        rows: &[usize],
+        correction: f64,
+        values: &mut [Tensor],
+        states: &mut [AdamState],
+    ) -> Result<f32, TrainError> {
+        let width = inputs.count() / labels.len();
+        let source = inputs.as_slice::<f32>();
+        let images: Vec<f32> = rows.iter().flat_map(|&r| source[r * width..(r + 1) * width].iter().copied()).collect();
+        let images = Tensor::new(self.input.clone(), images)?;
+        let mut one_hot = vec![0.0f32; self.batch * self.classes];
+        rows.iter().enumerate().for_each(|(i, &r)| one_hot[i * self.classes + labels[r]] = 1.0);
+        let targets = Tensor::new([self.batch, self.classes], one_hot)?;
+        let correction = Tensor::scalar(correction as f32);
+        let mut feeds: Vec<&Tensor> = vec![&images, &targets, &correction];
+        feeds.extend(values.iter());
+        feeds.extend(states.iter().flat_map(|s| [&s.first, &s.second]));
+        let mut results = self.executable.run(&feeds)?.into_iter();
+        let loss = results.next().map_or(f32::NAN, |l| l.as_slice::<f32>()[0]);
+        for (value, new) in values.iter_mut().zip(results.by_ref()) {
+            *value = new;
+        }
+        for state in states {
+            if let (Some(first), Some(second)) = (results.next(), results.next()) {
+                *state = AdamState { first, second };
+            }
+        }
+        Ok(loss)
+    }
+}
