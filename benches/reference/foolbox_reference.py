@@ -1,4 +1,4 @@
-"""What foolbox finds on two small networks: the numbers that crates/attack/tests/peers compares with.
+"""What foolbox finds on two small networks: the numbers that crates/attack/tests/attacks/foolbox.rs compares with.
 
     pip install torch foolbox numpy
     python foolbox_reference.py > crates/attack/tests/fixtures/foolbox.json

@@ -1,1 +1,22 @@
-//! Bounds and certificates over sets of inputs
+//! Bounds and certificates over sets of inputs.
+//!
+//! - [`Certifier`]: bounds that hold for every point of a ball, by interval propagation or CROWN, compiled once and run
+//!   for many centres, radii and limits.
+//! - [`Smoothed`]: certificates of a classifier under Gaussian noise, which hold with a stated probability.
+
+mod batched;
+mod certifier;
+mod error;
+mod known;
+mod problem;
+mod region;
+mod rows;
+mod smoothing;
+mod stage;
+mod verdict;
+mod window;
+
+pub use certifier::{Bounds, Certifier, Method, Settings};
+pub use error::{CertifyError, Result};
+pub use region::Region;
+pub use smoothing::{Certificate, NoisyClassifier, Smoothed};

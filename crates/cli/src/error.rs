@@ -28,6 +28,27 @@ pub enum CliError {
     /// Data cannot be used.
     #[error(transparent)]
     Data(#[from] perturb::data::DataError),
+    /// Measures cannot be computed.
+    #[error(transparent)]
+    Metric(#[from] perturb::metrics::MetricError),
+    /// An attack cannot be run.
+    #[error(transparent)]
+    Attack(#[from] perturb::attack::AttackError),
+    /// A threat model that makes no sense.
+    #[error(transparent)]
+    Threat(#[from] perturb::threat::ThreatError),
+    /// Bounds or certificates cannot be computed.
+    #[error(transparent)]
+    Certify(#[from] perturb::certify::CertifyError),
+    /// An attribution cannot be computed.
+    #[error(transparent)]
+    Explain(#[from] perturb::explain::ExplainError),
+    /// The report cannot be written.
+    #[error(transparent)]
+    Report(#[from] perturb::report::ReportError),
+    /// A picture cannot be made.
+    #[error(transparent)]
+    Picture(#[from] perturb::report::picture::PictureError),
     /// Training the built-in model failed.
     #[error(transparent)]
     Train(#[from] perturb::nn::TrainError),

@@ -1,7 +1,16 @@
 //! The `perturb` command.
 
+mod attack;
+mod audit;
 mod bench;
 mod error;
+mod explain;
+mod parse;
+mod pictures;
+mod preprocessing;
+mod progress;
+mod run;
+mod single;
 
 use clap::{Parser, Subcommand};
 pub use error::CliError;
@@ -20,6 +29,14 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Attack, certify and explain a classifier, and write one report.
+    Audit(Box<audit::AuditArgs>),
+    /// Attack one image and write the adversarial one.
+    Attack(attack::AttackArgs),
+    /// Explain a model's answer to one image as a heat map.
+    Explain(explain::ExplainArgs),
+    /// Run a model on arrays: values, gradients, bounds.
+    Run(run::RunArgs),
     /// Time fixed workloads that the peers are timed on too.
     Bench(bench::BenchArgs),
 }
@@ -31,6 +48,10 @@ fn main() -> ExitCode {
         let _ = perturb::engine::set_threads(usize::from(threads));
     }
     let result = match &cli.command {
+        Command::Audit(args) => audit::run(args),
+        Command::Attack(args) => attack::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Run(args) => run::run(args),
         Command::Bench(args) => bench::run(args),
     };
     match result {

@@ -55,7 +55,12 @@ impl Baseline {
         let fits = shape == wanted || *shape == wanted.prepend(1);
         let (true, Some(row)) = (fits, tensor.try_as_slice::<f32>()) else {
             let expected = format!("f32{wanted}");
-            return Err(ExplainError::Shape { what: "baseline", expected, got: shape.clone(), got_type: tensor.dtype() });
+            return Err(ExplainError::Shape {
+                what: "baseline",
+                expected,
+                got: shape.clone(),
+                got_type: tensor.dtype(),
+            });
         };
         let reason = || "holds a NaN or infinite value; give finite ones".to_string();
         require(row.iter().all(|v| v.is_finite()), "baseline", reason)?;

@@ -60,7 +60,9 @@ pub enum ExplainError {
         reason: String,
     },
     /// A ground-truth mask against which nothing can be judged.
-    #[error("example {example}: the mask covers {covered} of {pixels} pixels; leave out examples without object or background")]
+    #[error(
+        "example {example}: the mask covers {covered} of {pixels} pixels; leave out examples without object or background"
+    )]
     Mask {
         /// Index of the example.
         example: usize,

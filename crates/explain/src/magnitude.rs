@@ -24,7 +24,8 @@ impl Magnitude {
         match self {
             Magnitude::Absolute(value) => value as f32,
             Magnitude::OfRange(factor) => {
-                let (lo, hi) = example.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+                let (lo, hi) =
+                    example.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
                 (factor * (f64::from(hi) - f64::from(lo))) as f32
             }
         }

@@ -14,7 +14,7 @@ pub struct Model {
     geometry: Geometry,
     classes: usize,
     batch: usize,
-    pub(crate) logits: Executable,
+    pub(crate) forward: Executable,
     gradient: OnceLock<Executable>,
 }
 
@@ -48,8 +48,8 @@ impl Model {
         let (example, classes) = (Shape::from(example), output.shape().count());
         let mut graph = graph.vmap(batch)?;
         graph.outputs[0].1 = graph.outputs[0].1.try_reshape([batch, classes])?;
-        let logits = Executable::of(&graph, &Options::default())?;
-        Ok(Model { graph, example, geometry, classes, batch, logits, gradient: OnceLock::new() })
+        let forward = Executable::of(&graph, &Options::default())?;
+        Ok(Model { graph, example, geometry, classes, batch, forward, gradient: OnceLock::new() })
     }
 
     /// The same model with another view of its examples, for instance of flat inputs as images.
@@ -117,9 +117,7 @@ impl Model {
             return Err(ExplainError::TargetCount { examples: examples.count(), targets: targets.len() });
         }
         match targets.iter().position(|&t| t >= self.classes) {
-            Some(example) => {
-                Err(ExplainError::Target { example, target: targets[example], classes: self.classes })
-            }
+            Some(example) => Err(ExplainError::Target { example, target: targets[example], classes: self.classes }),
             None => Ok(examples),
         }
     }

@@ -34,10 +34,14 @@ impl Model {
         fill: impl Fn(usize, usize, &mut [f32]) + Sync,
         mut visit: impl FnMut(Row),
     ) -> Result<()> {
-        self.for_each_batch(examples * draws, |r, row| fill(r / draws, r % draws, row), |rows, inputs| {
-            let logits = self.logits.run(&[inputs])?;
-            visit_rows("the model's output", rows, draws, inputs, &logits[0], self.batch(), &mut visit)
-        })
+        self.for_each_batch(
+            examples * draws,
+            |r, row| fill(r / draws, r % draws, row),
+            |rows, inputs| {
+                let logits = self.forward.run(&[inputs])?;
+                visit_rows("the model's output", rows, draws, inputs, &logits[0], self.batch(), &mut visit)
+            },
+        )
     }
 
     /// Gradients of the target logits of `draws` variations of each example; see [`Model::for_each_logits`].
@@ -50,15 +54,19 @@ impl Model {
     ) -> Result<()> {
         let executable = self.gradient()?;
         let mut one_hot = Tensor::full([self.batch(), self.classes()], 0.0f32);
-        self.for_each_batch(targets.len() * draws, |r, row| fill(r / draws, r % draws, row), |rows, inputs| {
-            let weights = one_hot.as_mut_slice::<f32>();
-            weights.fill(0.0);
-            for (weights, row) in weights.chunks_exact_mut(self.classes()).zip(rows.clone()) {
-                weights[targets[row / draws]] = 1.0;
-            }
-            let gradients = executable.run(&[inputs, &one_hot])?;
-            visit_rows("the gradient", rows, draws, inputs, &gradients[0], self.batch(), &mut visit)
-        })
+        self.for_each_batch(
+            targets.len() * draws,
+            |r, row| fill(r / draws, r % draws, row),
+            |rows, inputs| {
+                let weights = one_hot.as_mut_slice::<f32>();
+                weights.fill(0.0);
+                for (weights, row) in weights.chunks_exact_mut(self.classes()).zip(rows.clone()) {
+                    weights[targets[row / draws]] = 1.0;
+                }
+                let gradients = executable.run(&[inputs, &one_hot])?;
+                visit_rows("the gradient", rows, draws, inputs, &gradients[0], self.batch(), &mut visit)
+            },
+        )
     }
 
     /// `Σ_k weights[k]·∇f(x_k)` for each example, f the target's logit and `x_k` what `fill` writes for draw k; the sums

@@ -38,7 +38,7 @@ pub enum GraphError {
         limit: u128,
     },
     /// A tensor's data do not have the length that its shape asks for.
-    #[error("shape {shape} holds {} elements, but {len} were given", .shape.count())]
+    #[error("shape {shape} holds {} elements, but {len} were given", count(.shape))]
     Length {
         /// The declared shape.
         shape: Shape,
@@ -59,6 +59,10 @@ pub enum GraphError {
 
 /// Result of building a graph.
 pub type Result<T, E = GraphError> = std::result::Result<T, E>;
+
+fn count(shape: &Shape) -> String {
+    shape.checked_count().map_or_else(|| "more than 2⁶⁴".to_string(), |n| n.to_string())
+}
 
 fn list<T: std::fmt::Display>(items: &[T]) -> String {
     items.iter().map(|i| i.to_string()).collect::<Vec<_>>().join(" and ")

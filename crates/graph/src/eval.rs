@@ -1,7 +1,7 @@
 //! The reference evaluator: every primitive by its definition. Slow; the oracle of the engine.
 
-use crate::{Expr, Tensor, topological};
-use std::collections::HashMap;
+use crate::{Expr, Tensor};
+use std::collections::{HashMap, HashSet};
 
 /// Values of `outputs` when inputs are fed with `feeds`, computed node by node with each primitive's definition in
 /// `f64`, every result rounded to its type. A feed also overrides a parameter or any inner node.
@@ -17,10 +17,7 @@ pub fn eval(outputs: &[Expr], feeds: &[(Expr, Tensor)]) -> Result<Vec<Tensor>, E
         }
         values.insert(expr.id(), value.clone());
     }
-    for node in topological(outputs) {
-        if values.contains_key(&node.id()) {
-            continue;
-        }
+    for node in needed(outputs, &values) {
         let value = match (node.value(), node.op().primitive()) {
             (Some(value), _) => value.clone(),
             (None, Some(rules)) => {
@@ -32,6 +29,21 @@ pub fn eval(outputs: &[Expr], feeds: &[(Expr, Tensor)]) -> Result<Vec<Tensor>, E
         values.insert(node.id(), value);
     }
     Ok(outputs.iter().map(|o| values[&o.id()].clone()).collect())
+}
+
+// Nodes that have to be computed, operands first: the walk from the outputs stops at what is fed.
+fn needed(outputs: &[Expr], fed: &HashMap<u64, Tensor>) -> Vec<Expr> {
+    let mut seen: HashSet<u64> = fed.keys().copied().collect();
+    let mut pending: Vec<Expr> = outputs.to_vec();
+    let mut nodes = Vec::new();
+    while let Some(node) = pending.pop() {
+        if seen.insert(node.id()) {
+            pending.extend(node.inputs().iter().cloned());
+            nodes.push(node);
+        }
+    }
+    nodes.sort_unstable_by_key(Expr::id);
+    nodes
 }
 
 /// Why a graph cannot be evaluated.

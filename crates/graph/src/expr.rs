@@ -35,10 +35,7 @@ impl Expr {
     pub fn apply(op: impl Into<Op>, inputs: &[Expr]) -> Result<Expr> {
         let op = op.into();
         let (shape, dtype) = op.infer(inputs)?;
-        let bytes = shape.iter().try_fold(dtype.size() as u128, |n, &d| n.checked_mul(d as u128)).unwrap_or(u128::MAX);
-        if bytes > MAX_TENSOR_BYTES {
-            return Err(GraphError::TooLarge { op: op.name().to_string(), shape, bytes, limit: MAX_TENSOR_BYTES });
-        }
+        check_size(op.name(), &shape, dtype)?;
         if op.is_identity(inputs, &shape) {
             return Ok(inputs[0].clone());
         }
@@ -171,6 +168,17 @@ impl std::fmt::Debug for Expr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "%{} = {} {}{}", self.id(), self.op().name(), self.dtype(), self.shape())
     }
+}
+
+/// Refuses tensors of more than [`MAX_TENSOR_BYTES`]. Axes of size 0 do not excuse the others, so that strides and
+/// products of some of the sizes never overflow.
+pub(crate) fn check_size(op: &str, shape: &Shape, dtype: DType) -> Result<()> {
+    let times = |n: u128, &d: &usize| n.checked_mul(d.max(1) as u128);
+    let bytes = shape.iter().try_fold(dtype.size() as u128, times).unwrap_or(u128::MAX);
+    if bytes > MAX_TENSOR_BYTES {
+        return Err(GraphError::TooLarge { op: op.to_string(), shape: shape.clone(), bytes, limit: MAX_TENSOR_BYTES });
+    }
+    Ok(())
 }
 
 /// All nodes that `outputs` need, in topological order (operands first).

@@ -1,7 +1,8 @@
 //! Imported networks compute what ONNX Runtime computes: `benches/reference/onnx_reference.py` wrote the numbers.
 
 use flate2::read::GzDecoder;
-use perturb_graph::{Graph, Tensor, eval};
+use perturb_engine::{Executable, Options};
+use perturb_graph::{Graph, Tensor};
 use perturb_onnx::{ImportOptions, OnnxModel, import};
 use serde_json::Value;
 use std::io::Read;
@@ -56,7 +57,8 @@ fn input(data: &Path, recipe: &Value, row: usize, count: usize) -> Vec<f32> {
 
 fn run(graph: &Graph, input: Vec<f32>) -> Vec<f64> {
     let x = Tensor::new(graph.inputs[0].shape(), input).unwrap();
-    eval(&graph.output_exprs(), &[(graph.inputs[0].clone(), x)]).unwrap()[0].to_f64_vec()
+    let executable = Executable::of(graph, &Options::default()).unwrap();
+    executable.run(&[&x]).unwrap()[0].to_f64_vec()
 }
 
 /// Compares the first `rows` inputs of every model whose path contains `part`.

@@ -1,1 +1,28 @@
-//! What may be perturbed, and how much
+//! What may be perturbed, and how much.
+//!
+//! ```
+//! use perturb_threat::{Ball, Norm};
+//!
+//! let ball = Ball::new(Norm::Linf, 8.0 / 255.0, (0.0, 1.0))?;
+//! let center = [0.5, 0.01];
+//! let mut x = [0.9, -0.3];
+//! ball.project(&center, &mut x);
+//! assert!(ball.contains(&center, &x));
+//! assert_eq!(x[1], 0.0);
+//! # Ok::<(), perturb_threat::ThreatError>(())
+//! ```
+//!
+//! - [`Ball`]: all points within a distance of a given one, and within the range of a pixel: project, sample, minimise
+//!   a linear function, describe for bound propagation.
+//! - [`distance`]: how far apart two points are.
+
+mod ball;
+mod domain;
+mod error;
+mod linear;
+mod project;
+mod sample;
+
+pub use ball::{Ball, distance};
+pub use error::ThreatError;
+pub use perturb_graph::Norm;

@@ -116,7 +116,13 @@ pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T]) {
     let tasks = (batches * flops / SERIAL_FLOPS).clamp(1, MAX_TASKS);
     // Rows of all batches together, in blocks that never cross a batch.
     let per_batch = tasks.div_ceil(batches).min(m).max(1);
-    let block = m.div_ceil(per_batch);
+    // The crate sums single rows, and products of at most 256 elements, in another order. No block may fall under these
+    // while others do not, or equal rows would differ by their place.
+    let least = 257usize.div_ceil(n).max(2);
+    let mut block = m.div_ceil(per_batch).max(least).min(m);
+    while m % block != 0 && m % block < least {
+        block += 1;
+    }
     let whole = |b: usize, start: usize, chunk: &mut [T]| {
         let rows = chunk.len() / n;
         let mut left = p.lhs.matrix(lhs, &p.batch, b);

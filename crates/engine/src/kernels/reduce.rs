@@ -103,7 +103,7 @@ pub(crate) fn sum<T: Float>(row: &[T]) -> T {
     let mut width = 8;
     while width > 0 {
         for i in 0..width {
-            lanes[i] = lanes[i] + lanes[i + width];
+            lanes[i] += lanes[i + width];
         }
         width /= 2;
     }

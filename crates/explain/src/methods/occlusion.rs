@@ -33,7 +33,8 @@ impl Occlusion {
         require(window > 0, "occlusion window", || "must be at least 1 pixel, but was 0".into())?;
         let reason = || format!("must be at most the image, but was {window} for {sizes:?}");
         require(geometry.holds(window), "occlusion window", reason)?;
-        let reason = || format!("must be between 1 and the window of {window}, but was {stride}: every pixel must be covered");
+        let reason =
+            || format!("must be between 1 and the window of {window}, but was {stride}: every pixel must be covered");
         require((1..=window).contains(&stride), "occlusion stride", reason)?;
         let mut corners = vec![vec![]];
         for &size in sizes {

@@ -48,7 +48,7 @@ impl Conv {
         let at = |list: &[usize], i: usize| list.get(i).copied().unwrap_or(1);
         let dilation: Vec<usize> = (0..window.len()).map(|i| at(&self.dilation, i)).collect();
         let padding = (0..window.len()).map(|i| {
-            let reach = dilation[i] * window[i].saturating_sub(1);
+            let reach = dilation[i].saturating_mul(window[i].saturating_sub(1));
             if self.same { (reach / 2, reach - reach / 2) } else { self.padding.get(i).copied().unwrap_or((0, 0)) }
         });
         Convolution {
@@ -135,13 +135,14 @@ impl Expr {
         let base = conv.resolve(&weights.shape()[2..]);
         let size = |i: usize| {
             let (low, high) = base.padding[i];
-            let reach = base.dilation[i] * (weights.shape()[2 + i].checked_sub(1)?) + 1;
-            let full = (self.shape()[2 + i].checked_sub(1)?) * base.strides[i] + reach;
-            (full + output_padding.get(i).copied().unwrap_or(0)).checked_sub(low + high)
+            let reach = base.dilation[i].checked_mul(weights.shape()[2 + i].checked_sub(1)?)?.checked_add(1)?;
+            let full = self.shape()[2 + i].checked_sub(1)?.checked_mul(base.strides[i])?.checked_add(reach)?;
+            let extra = output_padding.get(i).copied().unwrap_or(0);
+            full.checked_add(extra)?.checked_sub(low.checked_add(high)?)
         };
         let sizes: Option<Vec<usize>> = (0..base.strides.len()).map(size).collect();
         let Some(result_spatial) = sizes else {
-            return Err(rank_error("conv_transpose", self, "the padding is larger than the result".into()));
+            return Err(rank_error("conv_transpose", self, "windows and padding do not fit the size".into()));
         };
         let op = Convolution { result: Slot::Image, result_spatial, ..base };
         Expr::apply(op, &[self.clone(), weights.clone()])
@@ -176,14 +177,15 @@ impl Expr {
         let p = pool.resolve(PoolRole::Max);
         let conv = Conv { strides: p.strides, padding: p.padding, dilation: p.dilation, ..Conv::default() };
         let one_channel = |n: usize, s: &[usize]| [n, 1].into_iter().chain(s.iter().copied()).collect::<Shape>();
-        let ones = Expr::full(one_channel(1, &pool.window), 1.0, self.dtype());
+        let one = Expr::scalar(1.0, self.dtype());
+        let ones = one.try_broadcast_to(one_channel(1, &pool.window))?;
         let (n, c) = (self.shape()[0], self.shape()[1]);
         let sums = self.try_reshape(one_channel(n * c, &self.shape()[2..]))?.try_conv(&ones, &conv)?;
         let counts = if count_include_pad {
             let count: usize = pool.window.iter().product();
             sums.like(count as f64)
         } else {
-            Expr::full(one_channel(1, &self.shape()[2..]), 1.0, self.dtype()).try_conv(&ones, &conv)?
+            one.try_broadcast_to(one_channel(1, &self.shape()[2..]))?.try_conv(&ones, &conv)?
         };
         let shape: Shape = [n, c].into_iter().chain(sums.shape()[2..].iter().copied()).collect();
         sums.try_div(&counts)?.try_reshape(shape)

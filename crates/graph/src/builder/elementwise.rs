@@ -185,7 +185,7 @@ impl Expr {
         let shape = broadcast_shape("pow", self, exponent)?;
         let x = self.try_broadcast_to(&shape)?;
         match exponent.uniform_value() {
-            Some(p) if p == 0.5 => x.try_unary(Unary::Sqrt),
+            Some(0.5) => x.try_unary(Unary::Sqrt),
             Some(p) if p.fract() == 0.0 && p.abs() <= 64.0 => {
                 let power = x.integer_power(p.abs() as u32)?;
                 if p < 0.0 { power.try_unary(Unary::Reciprocal) } else { Ok(power) }
@@ -198,7 +198,7 @@ impl Expr {
         match p {
             0 => Ok(self.like(1.0)),
             1 => Ok(self.clone()),
-            _ if p % 2 == 0 => self.integer_power(p / 2)?.try_unary(Unary::Square),
+            _ if p.is_multiple_of(2) => self.integer_power(p / 2)?.try_unary(Unary::Square),
             _ => self.integer_power(p - 1)?.try_mul(self),
         }
     }

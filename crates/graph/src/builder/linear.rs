@@ -52,7 +52,8 @@ impl Expr {
         let lead = |s: &Shape| Shape::from(&s[..s.len() - 2]);
         let (a, b) =
             (Expr::full(lead(left.shape()), 0.0, self.dtype()), Expr::full(lead(other.shape()), 0.0, self.dtype()));
-        let batch = super::elementwise::broadcast_shape("matmul", &a, &b)?;
+        let batch = super::elementwise::broadcast_shape("matmul", &a, &b)
+            .map_err(|_| mismatch("the leading axes must broadcast together"))?;
         let with = |s: &Shape| batch.iter().copied().chain(s[s.len() - 2..].iter().copied()).collect::<Shape>();
         let n = batch.len();
         let (x, y) = (left.try_broadcast_to(with(left.shape()))?, other.try_broadcast_to(with(other.shape()))?);

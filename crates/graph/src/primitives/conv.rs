@@ -111,15 +111,16 @@ impl Primitive for Convolution {
             && self.strides.iter().chain(&self.dilation).all(|&s| s > 0)
             && (self.result == Slot::Response || self.result_spatial.len() == spatial);
         if !well_formed || a.len() != spatial + 2 || b.len() != spatial + 2 {
-            let reason = format!("needs two operands of rank {} and parameters for each spatial axis", spatial + 2);
+            let rank = spatial + 2;
+            let reason = format!("needs two operands of rank {rank} and positive strides, dilations and groups");
             return shape_error(name, reason, inputs);
         }
         let (n, c, o, i, size, window): (_, _, _, _, &[usize], &[usize]) = match self.result {
             Slot::Response => (a[0], a[1], b[0], b[1], &a[2..], &b[2..]),
-            Slot::Image => (a[0], b[1] * self.groups, b[0], b[1], &self.result_spatial, &b[2..]),
+            Slot::Image => (a[0], b[1].saturating_mul(self.groups), b[0], b[1], &self.result_spatial, &b[2..]),
             Slot::Kernel => (a[0], a[1], b[1], a[1] / self.groups, &a[2..], &self.result_spatial),
         };
-        if c != i * self.groups || o % self.groups != 0 {
+        if i.checked_mul(self.groups) != Some(c) || o % self.groups != 0 {
             let reason = format!("{c} input and {o} output channels do not fit {} group(s) of {i}", self.groups);
             return shape_error(name, reason, inputs);
         }

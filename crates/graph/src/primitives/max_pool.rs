@@ -129,14 +129,14 @@ impl Primitive for MaxPool {
                 inputs,
             );
         }
+        let Some(pooled) = self.pooled(x) else {
+            return shape_error(name, format!("window {:?} does not fit the padded size", self.window), inputs);
+        };
         // A window made of padding alone would have no element to choose.
         let reach = |a: usize| self.dilation[a] * (self.window[a] - 1) + 1;
         if (0..spatial).any(|a| self.padding[a].0.max(self.padding[a].1) >= reach(a)) {
             return shape_error(name, "padding must be smaller than the window", inputs);
         }
-        let Some(pooled) = self.pooled(x) else {
-            return shape_error(name, format!("window {:?} does not fit the padded size", self.window), inputs);
-        };
         match self.role {
             PoolRole::Max => Ok((pooled, dtype)),
             PoolRole::Choose if inputs[1].shape() == x => Ok((pooled, dtype)),
@@ -199,8 +199,8 @@ impl Primitive for MaxPool {
         let x = &inputs[0];
         let apply = |args: &[Expr]| Expr::build(self.clone(), args);
         if self.role == PoolRole::Max {
-            let lo = apply(&[x.lo.clone()]);
-            return Interval { hi: if x.is_point() { lo.clone() } else { apply(&[x.hi.clone()]) }, lo };
+            let lo = apply(std::slice::from_ref(&x.lo));
+            return Interval { hi: if x.is_point() { lo.clone() } else { apply(std::slice::from_ref(&x.hi)) }, lo };
         }
         let t = &inputs[1];
         if x.is_point() {
@@ -217,7 +217,7 @@ impl Primitive for MaxPool {
         match self.role {
             PoolRole::Choose => {
                 let max = self.with_role(PoolRole::Max);
-                let largest = Expr::build(max.clone(), &[t.hi.clone()]);
+                let largest = Expr::build(max.clone(), std::slice::from_ref(&t.hi));
                 let smallest = Expr::build(max, &[t.lo.neg()]).neg();
                 Interval { lo: smallest, hi: largest }
             }
@@ -241,7 +241,7 @@ impl Primitive for MaxPool {
         }
         let (x, b) = (&node.inputs()[0], &bounds[0]);
         let choose = |t: &Expr| Expr::build(self.with_role(PoolRole::Choose), &[b.lo.clone(), t.clone()]);
-        let pool = |t: &Expr| Expr::build(self.clone(), &[t.clone()]);
+        let pool = |t: &Expr| Expr::build(self.clone(), std::slice::from_ref(t));
         let (chosen, max_hi) = (choose(x), pool(&b.hi));
         // The rival: the largest upper bound among the other elements of the window.
         let picked = Expr::build(self.with_role(PoolRole::Scatter), &[b.lo.clone(), max_hi.like(1.0)]);

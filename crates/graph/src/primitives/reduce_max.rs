@@ -51,7 +51,7 @@ impl Primitive for ReduceMax {
         Expr::build(ReduceMax { axes: self.axes.iter().map(|a| a + 1).collect() }, inputs)
     }
     fn interval(&self, _node: &Expr, inputs: &[Interval], _rounding: Rounding) -> Interval {
-        let max = |x: &Expr| Expr::build(self.clone(), &[x.clone()]);
+        let max = |x: &Expr| Expr::build(self.clone(), std::slice::from_ref(x));
         if inputs[0].is_point() {
             return Interval::point(&max(&inputs[0].lo));
         }
@@ -61,8 +61,8 @@ impl Primitive for ReduceMax {
     // Above: that element if its lower bound reaches every other's upper bound, else the constant upper bound.
     fn relax(&self, node: &Expr, bounds: &[Interval], _rounding: Rounding) -> Option<Relaxation> {
         let (x, b) = (&node.inputs()[0], &bounds[0]);
-        let max_lo = Expr::build(self.clone(), &[b.lo.clone()]);
-        let max_hi = Expr::build(self.clone(), &[b.hi.clone()]);
+        let max_lo = Expr::build(self.clone(), std::slice::from_ref(&b.lo));
+        let max_hi = Expr::build(self.clone(), std::slice::from_ref(&b.hi));
         let dominant = first_of(&b.lo.equal(&max_lo.expand_axes(x.shape(), &self.axes)), &self.axes);
         let chosen = x.mul(&dominant).reduce_sum(&self.axes, false);
         // Upper bounds of the other elements: the dominant one is lowered out of the way.
@@ -86,6 +86,6 @@ fn first_of(mask: &Expr, axes: &[usize]) -> Expr {
     let order =
         Expr::build(super::Broadcast { shape: mask.shape().clone(), axes: axes.to_vec() }, &[Expr::constant(order)]);
     let ranked = mask.mul(&order);
-    let best = Expr::build(ReduceMax { axes: axes.to_vec() }, &[ranked.clone()]);
+    let best = Expr::build(ReduceMax { axes: axes.to_vec() }, std::slice::from_ref(&ranked));
     ranked.equal(&best.expand_axes(mask.shape(), axes))
 }

@@ -65,7 +65,7 @@ impl Primitive for ReduceSum {
         Expr::build(ReduceSum { axes: self.axes.iter().map(|a| a + 1).collect() }, inputs)
     }
     fn interval(&self, node: &Expr, inputs: &[Interval], rounding: Rounding) -> Interval {
-        let sum = |x: &Expr| Expr::build(self.clone(), &[x.clone()]);
+        let sum = |x: &Expr| Expr::build(self.clone(), std::slice::from_ref(x));
         let x = &inputs[0];
         let bounds = Interval { lo: sum(&x.lo), hi: sum(&x.hi) };
         if rounding == Rounding::Nearest {

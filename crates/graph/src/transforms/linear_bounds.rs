@@ -134,7 +134,7 @@ pub fn linear_bounds(
 pub struct Bounder {
     order: Vec<Expr>,
     varying: HashSet<u64>,
-    inputs: Vec<(Expr, Domain)>,
+    inputs: Sets,
     rounding: Rounding,
     known: HashMap<u64, Interval>,
     // What a node was before it was rewritten, by id of the node: its interval can be the better one.
@@ -172,7 +172,7 @@ impl Bounder {
         Ok((bounder, prepared))
     }
 
-    // Interval propagation, intersected with what is known better.
+    // Interval propagation, but for nodes whose bounds were handed in: those replace the image.
     fn propagate(&mut self) {
         self.known.clear();
         for (input, domain) in &self.inputs {
@@ -182,13 +182,14 @@ impl Bounder {
             if self.known.contains_key(&node.id()) {
                 continue;
             }
-            let mut bounds = image(node, &self.known, self.rounding);
-            if let Some(original) = self.originals.get(&node.id()) {
-                bounds = bounds.intersect(&image(original, &self.known, self.rounding));
-            }
-            if let Some(given) = self.given.get(&node.id()) {
-                bounds = bounds.intersect(given);
-            }
+            let bounds = match (self.given.get(&node.id()), self.originals.get(&node.id())) {
+                (Some(given), _) => given.clone(),
+                (None, Some(original)) => {
+                    let own = image(node, &self.known, self.rounding);
+                    own.intersect(&image(original, &self.known, self.rounding))
+                }
+                (None, None) => image(node, &self.known, self.rounding),
+            };
             self.known.insert(node.id(), bounds);
         }
     }
@@ -198,7 +199,8 @@ impl Bounder {
         self.known.get(&node.id()).cloned().unwrap_or_else(|| Interval::point(node))
     }
 
-    /// Adds bounds of a node from elsewhere; they must hold. Bounds of later nodes are propagated anew.
+    /// Replaces the bounds of a node by bounds from elsewhere, which must hold; bounds of later nodes are propagated
+    /// anew. What [`Bounder::elementwise`] gives is already intersected with the bounds it replaces.
     pub fn tighten(&mut self, node: &Expr, bounds: Interval) {
         self.given.insert(node.id(), bounds);
         self.propagate();
@@ -291,7 +293,7 @@ impl Bounder {
                 continue;
             }
             if self.linear_group(node).is_some() {
-                self.through(node, &covector, &node.inputs().to_vec(), node, &mut pending, &mut total)?;
+                self.through(node, &covector, node.inputs(), node, &mut pending, &mut total)?;
                 continue;
             }
             // Below, a positive weight takes the lower enclosure and a negative one the upper; above, vice versa.
@@ -374,14 +376,12 @@ impl Bounder {
             Domain::Box { .. } | Domain::Ball { norm: Norm::Linf, .. } => over_box(),
             Domain::Ball { center, radius, norm, within } => {
                 let dual = match norm {
-                    Norm::L2 => covector.square().sum().sqrt(),
+                    Norm::L2 => euclidean(covector),
                     _ => covector.abs().reduce_max(&(0..covector.rank()).collect::<Vec<_>>(), false),
                 };
                 let reach = dual.mul(&radius.reshape([]));
                 let over_ball = side.below(&covector.inner(center), &reach);
                 total.add_rounding(&reach, input.shape().count());
-                // Limits can keep the inputs much smaller than the centre.
-                total.add_rounding(&covector.abs().inner(&center.abs()), input.shape().count());
                 match within {
                     Some(_) => side.tighter(&over_ball, &over_box()),
                     None => over_ball,
@@ -392,9 +392,24 @@ impl Bounder {
     }
 }
 
+// Length of a covector, with derivative 0 where it is 0 (a layer of dead neurons must not train to NaN). It is measured
+// relative to its largest element, so that small ones are not lost to underflow when they are squared.
+fn euclidean(covector: &Expr) -> Expr {
+    let axes: Vec<usize> = (0..covector.rank()).collect();
+    let largest = covector.abs().reduce_max(&axes, false);
+    // The length does not depend on the unit that it is measured in, so neither does its derivative.
+    let unit = largest.maximum(&largest.like(crate::interval::underflow(covector.dtype()))).stop_gradient();
+    let squares = covector.div(&unit).square().sum();
+    let nonzero = squares.step();
+    Expr::select(&nonzero, &squares, &squares.like(1.0)).sqrt().mul(&nonzero).mul(&unit)
+}
+
+// Inputs with what they range over.
+type Sets = Vec<(Expr, Domain)>;
+
 // A domain may be described through the very input that it is for (a ball around x). What varies within the domain must
 // then be told apart from the x that it is centred at.
-fn apart_from_domains(outputs: &[Expr], inputs: &[(Expr, Domain)]) -> Result<(Vec<Expr>, Vec<(Expr, Domain)>)> {
+fn apart_from_domains(outputs: &[Expr], inputs: &[(Expr, Domain)]) -> Result<(Vec<Expr>, Sets)> {
     let sources: Vec<Expr> = inputs.iter().map(|(x, _)| x.clone()).collect();
     let mut described = Vec::new();
     for (x, domain) in inputs {

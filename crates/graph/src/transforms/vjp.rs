@@ -10,12 +10,21 @@ use crate::{Expr, GraphError, Result};
 /// graph again: derivatives of any order come from applying this repeatedly.
 ///
 /// # Errors
-/// If a covector does not have its output's shape.
+/// If there is not one covector for each output, of its shape and type.
 pub fn vjp(outputs: &[Expr], inputs: &[Expr], covectors: &[Expr]) -> Result<Vec<Expr>> {
+    if outputs.len() != covectors.len() {
+        let reason = format!("needs a covector for each of {} outputs", outputs.len());
+        let shapes = covectors.iter().map(|c| c.shape().clone()).collect();
+        return Err(GraphError::Shape { op: "vjp".into(), reason, shapes });
+    }
     if let Some((o, c)) = outputs.iter().zip(covectors).find(|(o, c)| o.shape() != c.shape()) {
         let shapes = vec![o.shape().clone(), c.shape().clone()];
         let reason = "every covector must have the shape of its output".into();
         return Err(GraphError::Shape { op: "vjp".into(), reason, shapes });
+    }
+    if let Some((o, c)) = outputs.iter().zip(covectors).find(|(o, c)| o.dtype() != c.dtype()) {
+        let reason = "every covector must have the type of its output".into();
+        return Err(GraphError::DType { op: "vjp".into(), reason, dtypes: vec![o.dtype(), c.dtype()] });
     }
     let tangents: Vec<Expr> = inputs.iter().map(|i| Expr::input("tangent", i.shape(), i.dtype())).collect();
     let seeds: Vec<Option<Expr>> = tangents.iter().cloned().map(Some).collect();

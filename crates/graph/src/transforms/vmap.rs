@@ -1,13 +1,14 @@
 //! Batching: the same graph on many examples at once.
 
-use crate::{Expr, GraphError, Result, dependents, topological};
+use crate::expr::check_size;
+use crate::{Expr, GraphError, Op, Result, dependents, topological};
 use std::collections::HashMap;
 
 /// `outputs` with each input of `pairs` replaced by its partner, which carries a new leading axis of length `size`.
 /// All results carry it; what does not depend on a batched input is repeated.
 ///
 /// # Errors
-/// If a partner's shape is not `[size, …shape of the input]`.
+/// If a partner's shape is not `[size, …shape of the input]`, or a batched tensor would be too large.
 pub fn vmap(outputs: &[Expr], pairs: &[(Expr, Expr)], size: usize) -> Result<Vec<Expr>> {
     for (from, to) in pairs {
         if *to.shape() != from.shape().prepend(size) || to.dtype() != from.dtype() {
@@ -24,9 +25,15 @@ pub fn vmap(outputs: &[Expr], pairs: &[(Expr, Expr)], size: usize) -> Result<Vec
         }
         let batched: Vec<bool> = node.inputs().iter().map(|i| map.contains_key(&i.id())).collect();
         let operands: Vec<Expr> = node.inputs().iter().map(|i| map.get(&i.id()).unwrap_or(i).clone()).collect();
+        check_size("vmap", &node.shape().prepend(size), node.dtype())?;
+        if let (Op::MaxPool(_), Some(x)) = (node.op(), node.inputs().first()) {
+            // Its images are repeated when only the values that move are batched.
+            check_size("vmap", &x.shape().prepend(size), x.dtype())?;
+        }
         if let Some(rules) = node.op().primitive() {
             map.insert(node.id(), rules.batch(&node, &operands, &batched, size));
         }
     }
-    Ok(outputs.iter().map(|o| map.get(&o.id()).cloned().unwrap_or_else(|| o.repeat(size))).collect())
+    let repeat = |o: &Expr| check_size("vmap", &o.shape().prepend(size), o.dtype()).map(|()| o.repeat(size));
+    outputs.iter().map(|o| map.get(&o.id()).map_or_else(|| repeat(o), |b| Ok(b.clone()))).collect()
 }

@@ -60,7 +60,7 @@ impl Primitive for Pad {
         let x = node.inputs()[0].shape();
         let stride: Vec<usize> = self.interior.iter().map(|i| i + 1).collect();
         let end = (0..x.len()).map(|a| self.low[a] + spread(x[a], self.interior[a]).unwrap_or(0)).collect();
-        vec![Some(Expr::build(Slice { start: self.low.clone(), end, stride }, &[cotangent.clone()]))]
+        vec![Some(Expr::build(Slice { start: self.low.clone(), end, stride }, std::slice::from_ref(cotangent)))]
     }
     fn batch(&self, _node: &Expr, inputs: &[Expr], _batched: &[bool], _size: usize) -> Expr {
         let with = |rest: &[usize]| std::iter::once(0).chain(rest.iter().copied()).collect();

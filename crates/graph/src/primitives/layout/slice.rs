@@ -48,7 +48,10 @@ impl Primitive for Slice {
             let covered = if y[a] == 0 { 0 } else { (y[a] - 1) * self.stride[a] + 1 };
             x[a] - self.start[a] - covered
         });
-        vec![Some(Expr::build(Pad { low: self.start.clone(), high: high.collect(), interior }, &[cotangent.clone()]))]
+        vec![Some(Expr::build(
+            Pad { low: self.start.clone(), high: high.collect(), interior },
+            std::slice::from_ref(cotangent),
+        ))]
     }
     fn batch(&self, _node: &Expr, inputs: &[Expr], _batched: &[bool], size: usize) -> Expr {
         let with = |first: usize, rest: &[usize]| std::iter::once(first).chain(rest.iter().copied()).collect();

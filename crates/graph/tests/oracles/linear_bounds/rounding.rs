@@ -188,7 +188,7 @@ fn wide_sums() {
     }
 }
 
-// A centre far outside of the limits: what the ball's own bound rounds away is relative to the centre.
+// A centre far outside of the limits: the inputs are much smaller than what the ball's own bound is computed from.
 #[test]
 fn balls_around_far_centres() {
     let x = Expr::input("x", [1], DType::F32);
@@ -201,6 +201,16 @@ fn balls_around_far_centres() {
             inside("ball", &x.scale(weight), &[(x.clone(), ball)], weight);
         }
     }
+}
+
+// Squares of weights of 1e-30 vanish in f32, their length must not.
+#[test]
+fn tiny_weights_have_a_length() {
+    let x = Expr::input("x", [2], DType::F32);
+    let y = x.scale(1e-30).sum().reshape([1]);
+    let ball =
+        Domain::Ball { center: x.like(0.0), radius: Expr::scalar(1.0, DType::F32), norm: Norm::L2, within: None };
+    inside("tiny", &y, &[(x.clone(), ball)], 1.4e-30);
 }
 
 #[test]

@@ -1,0 +1,244 @@
+//! The model under attack, compiled for batches of one size.
+
+use crate::{AttackError, Loss};
+use perturb_engine::{Executable, Options};
+use perturb_graph::{DType, Expr, Graph, Shape, Tensor, grad, vmap};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// A classifier, and the passes that attacks need: logits, gradients of a loss, gradients of several logits.
+///
+/// All passes run on batches of one fixed size, the last one padded, because sums are rounded differently at other sizes:
+/// so the result for an example does not depend on what it is batched with.
+pub struct Classifier {
+    // [batch, …shape of the graph's input] and [batch, classes].
+    input: Expr,
+    logits: Expr,
+    example: Shape,
+    width: usize,
+    batch: usize,
+    classes: usize,
+    compiled: Mutex<HashMap<Pass, Arc<Executable>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Pass {
+    Logits,
+    LossGradient(Loss),
+    // Gradients of this many linear functions of the logits, sharing one forward pass.
+    LogitGradients(usize),
+}
+
+/// Logits `[rows, classes]` and gradients `[rows, …, width]` of a pass, row-major.
+pub(crate) struct Derivatives {
+    pub logits: Vec<f32>,
+    pub gradients: Vec<f32>,
+}
+
+impl Classifier {
+    /// A classifier from a graph for one example (`[1, …] → [1, classes]`, the leading ones optional; single precision),
+    /// to be run on `batch` examples at a time. Whatever normalises pixels belongs into the graph.
+    ///
+    /// # Errors
+    /// If the batch is empty, the graph has not exactly one input and one output vector of two or more logits in single
+    /// precision, or a batched tensor would be too large.
+    pub fn new(graph: &Graph, batch: usize) -> Result<Classifier, AttackError> {
+        if batch == 0 {
+            return Err(AttackError::EmptyBatch);
+        }
+        let model = |reason: String| AttackError::Model { reason };
+        let ([input], [(_, output)]) = (graph.inputs.as_slice(), graph.outputs.as_slice()) else {
+            let (i, o) = (graph.inputs.len(), graph.outputs.len());
+            return Err(model(format!("it has {i} inputs and {o} outputs, not one of each")));
+        };
+        if (input.dtype(), output.dtype()) != (DType::F32, DType::F32) {
+            return Err(model(format!("it maps {} to {}, not f32 to f32", input.dtype(), output.dtype())));
+        }
+        let classes = output.shape().count();
+        if output.shape().iter().filter(|&&d| d != 1).count() != 1 || classes < 2 {
+            return Err(model(format!("its output has shape {}, not [1, classes ≥ 2]", output.shape())));
+        }
+        let example = match input.shape().split_first() {
+            Some((1, rest)) if !rest.is_empty() => Shape::from(rest),
+            _ => input.shape().clone(),
+        };
+        let width = example.count();
+        if width == 0 {
+            return Err(model(format!("its input has shape {}, without elements", input.shape())));
+        }
+        let batched = graph.vmap(batch)?;
+        let logits = batched.outputs[0].1.try_reshape([batch, classes])?;
+        let input = batched.inputs[0].clone();
+        Ok(Classifier { input, logits, example, width, batch, classes, compiled: Mutex::default() })
+    }
+
+    /// Examples per run.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Shape of one example, without the graph's leading axis of size 1.
+    pub fn example_shape(&self) -> &Shape {
+        &self.example
+    }
+
+    /// Logits `[N, classes]` of `inputs [N, …example]`.
+    ///
+    /// # Errors
+    /// If the inputs do not fit or the engine fails.
+    pub fn logits(&self, inputs: &Tensor) -> Result<Tensor, AttackError> {
+        let logits = self.logits_of(self.rows(inputs)?)?;
+        Ok(Tensor::new([logits.len() / self.classes, self.classes], logits)?)
+    }
+
+    /// Predicted class of each of `inputs [N, …example]`: the first with the largest logit, none if a logit is NaN.
+    ///
+    /// # Errors
+    /// If the inputs do not fit or the engine fails.
+    pub fn predictions(&self, inputs: &Tensor) -> Result<Vec<Option<usize>>, AttackError> {
+        let logits = self.logits_of(self.rows(inputs)?)?;
+        Ok(logits.chunks_exact(self.classes).map(crate::criterion::prediction).collect())
+    }
+
+    /// Logits `[N, classes]` of `inputs [N, …example]`, and the gradient of each example's loss, of the inputs' shape.
+    ///
+    /// # Errors
+    /// If the inputs do not fit, the number or a value of `classes` is wrong, or the engine fails.
+    pub fn loss_gradient(
+        &self,
+        loss: Loss,
+        inputs: &Tensor,
+        classes: &[usize],
+    ) -> Result<(Tensor, Tensor), AttackError> {
+        let rows = self.rows(inputs)?;
+        crate::Criterion::Misclassify { labels: classes.to_vec() }.check(rows.len() / self.width, self.classes)?;
+        let found = self.loss_gradient_of(loss, rows, classes)?;
+        let logits = Tensor::new([classes.len(), self.classes], found.logits)?;
+        Ok((logits, Tensor::new(inputs.shape(), found.gradients)?))
+    }
+
+    /// The values of `inputs [N, …example]`; axes of size 1 may differ.
+    pub(crate) fn rows<'a>(&self, inputs: &'a Tensor) -> Result<&'a [f32], AttackError> {
+        let long = |axes: &[usize]| axes.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
+        let fits = inputs.shape().split_first().is_some_and(|(_, rest)| long(rest) == long(&self.example));
+        match inputs.try_as_slice::<f32>() {
+            Some(values) if fits => Ok(values),
+            _ => Err(AttackError::Inputs {
+                dtype: inputs.dtype(),
+                shape: inputs.shape().clone(),
+                expected: self.example.clone(),
+            }),
+        }
+    }
+
+    /// Number of values of one example.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Logits `[n, classes]` of `n` examples.
+    pub(crate) fn logits_of(&self, rows: &[f32]) -> Result<Vec<f32>, AttackError> {
+        let exe = self.executable(Pass::Logits)?;
+        let mut logits = Vec::with_capacity(rows.len() / self.width * self.classes);
+        for part in rows.chunks(self.batch * self.width) {
+            let outputs = exe.run(&[&self.padded(part)?])?;
+            logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len() / self.width * self.classes]);
+        }
+        Ok(logits)
+    }
+
+    /// Logits and input gradients of the loss for the class of each row.
+    pub(crate) fn loss_gradient_of(
+        &self,
+        loss: Loss,
+        rows: &[f32],
+        classes: &[usize],
+    ) -> Result<Derivatives, AttackError> {
+        let exe = self.executable(Pass::LossGradient(loss))?;
+        let mut found = Derivatives { logits: Vec::new(), gradients: Vec::with_capacity(rows.len()) };
+        for (part, chosen) in rows.chunks(self.batch * self.width).zip(classes.chunks(self.batch)) {
+            let mut one_hot = vec![0.0f32; self.batch * self.classes];
+            for i in 0..self.batch {
+                one_hot[i * self.classes + chosen.get(i).unwrap_or(&chosen[0])] = 1.0;
+            }
+            let one_hot = Tensor::new([self.batch, self.classes], one_hot)?;
+            let outputs = exe.run(&[&self.padded(part)?, &one_hot])?;
+            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..chosen.len() * self.classes]);
+            found.gradients.extend_from_slice(&outputs[1].as_slice::<f32>()[..part.len()]);
+        }
+        Ok(found)
+    }
+
+    /// Logits, and for each row the input gradients `[count, width]` of the `count` linear functions of its logits whose
+    /// coefficients are `weights [n, count, classes]`.
+    pub(crate) fn logit_gradients_of(
+        &self,
+        rows: &[f32],
+        weights: &[f32],
+        count: usize,
+    ) -> Result<Derivatives, AttackError> {
+        let exe = self.executable(Pass::LogitGradients(count))?;
+        let mut found = Derivatives { logits: Vec::new(), gradients: vec![0.0; rows.len() * count] };
+        for (k, part) in rows.chunks(self.batch * self.width).enumerate() {
+            let (first, size) = (k * self.batch, part.len() / self.width);
+            let mut by_function = vec![0.0f32; count * self.batch * self.classes];
+            for (i, f) in (0..size).flat_map(|i| (0..count).map(move |f| (i, f))) {
+                let from = ((first + i) * count + f) * self.classes;
+                let to = (f * self.batch + i) * self.classes;
+                by_function[to..to + self.classes].copy_from_slice(&weights[from..from + self.classes]);
+            }
+            let by_function = Tensor::new([count, self.batch, self.classes], by_function)?;
+            let outputs = exe.run(&[&self.padded(part)?, &by_function])?;
+            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..size * self.classes]);
+            let gradients = outputs[1].as_slice::<f32>();
+            for (i, f) in (0..size).flat_map(|i| (0..count).map(move |f| (i, f))) {
+                let from = (f * self.batch + i) * self.width;
+                let to = ((first + i) * count + f) * self.width;
+                found.gradients[to..to + self.width].copy_from_slice(&gradients[from..from + self.width]);
+            }
+        }
+        Ok(found)
+    }
+
+    // A full batch: what is missing repeats the first row.
+    fn padded(&self, part: &[f32]) -> Result<Tensor, AttackError> {
+        let mut values = Vec::with_capacity(self.batch * self.width);
+        values.extend_from_slice(part);
+        while values.len() < self.batch * self.width {
+            values.extend_from_slice(&part[..self.width]);
+        }
+        Ok(Tensor::new(self.input.shape(), values)?)
+    }
+
+    fn executable(&self, pass: Pass) -> Result<Arc<Executable>, AttackError> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(exe) = compiled.get(&pass) {
+            return Ok(exe.clone());
+        }
+        let exe = Arc::new(self.compile(pass)?);
+        compiled.insert(pass, exe.clone());
+        Ok(exe)
+    }
+
+    fn compile(&self, pass: Pass) -> Result<Executable, AttackError> {
+        let (x, z) = (std::slice::from_ref(&self.input), &self.logits);
+        let weights = Expr::input("weights", z.shape(), DType::F32);
+        let (gradient, weights) = match pass {
+            Pass::Logits => {
+                return Ok(Executable::compile(std::slice::from_ref(z), x, &Options::default())?);
+            }
+            Pass::LossGradient(loss) => (grad(&loss.total(z, &weights), x)?.remove(0), weights),
+            Pass::LogitGradients(count) => {
+                let one = grad(&z.mul(&weights).sum(), x)?;
+                let several = Expr::try_input("weights", z.shape().prepend(count), DType::F32)?;
+                (vmap(&one, &[(weights, several.clone())], count)?.remove(0), several)
+            }
+        };
+        Ok(Executable::compile(&[z.clone(), gradient], &[self.input.clone(), weights], &Options::default())?)
+    }
+}

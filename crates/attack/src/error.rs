@@ -1,0 +1,102 @@
+//! Errors of attacks.
+
+use perturb_graph::{DType, GraphError, Norm, Shape};
+
+/// Why an attack cannot run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AttackError {
+    /// The graph is not a classifier of one input.
+    #[error("the model is no classifier that can be attacked: {reason}")]
+    Model {
+        /// What is missing.
+        reason: String,
+    },
+    /// No examples at a time.
+    #[error("the batch size is 0: use 1 or more")]
+    EmptyBatch,
+    /// The examples do not fit the model.
+    #[error(
+        "inputs are {dtype}{shape}, but the model takes f32 examples of shape {expected}, stacked along a first axis"
+    )]
+    Inputs {
+        /// Type given.
+        dtype: DType,
+        /// Shape given.
+        shape: Shape,
+        /// Shape of one example.
+        expected: Shape,
+    },
+    /// An example has a value outside the bounds, or one that is no number.
+    #[error("example {row} has the value {value} at position {position}, outside the bounds [{lo}, {hi}]")]
+    OutOfBounds {
+        /// Index of the example.
+        row: usize,
+        /// Row-major position of the value in the example.
+        position: usize,
+        /// The value.
+        value: f32,
+        /// Lower bound.
+        lo: f32,
+        /// Upper bound.
+        hi: f32,
+    },
+    /// The number of classes given differs from the number of examples.
+    #[error("{classes} classes were given for {examples} examples")]
+    ClassCount {
+        /// Classes given.
+        classes: usize,
+        /// Examples given.
+        examples: usize,
+    },
+    /// A label or target does not exist.
+    #[error("example {row} has class {class}, but the model has classes 0 to {}", .classes - 1)]
+    ClassRange {
+        /// Index of the example.
+        row: usize,
+        /// The class given.
+        class: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// The model's output for an unperturbed example is infinite or NaN.
+    #[error("the model's logits for the unperturbed example {row} are not finite: check its weights and normalization")]
+    NotFinite {
+        /// Index of the example.
+        row: usize,
+    },
+    /// A hyperparameter is out of its range.
+    #[error("{attack}: {name} is {value}, but must be {range}")]
+    Hyperparameter {
+        /// Name of the attack.
+        attack: &'static str,
+        /// Name of the hyperparameter.
+        name: &'static str,
+        /// Value given.
+        value: f64,
+        /// What is allowed.
+        range: &'static str,
+    },
+    /// The attack does not work in this norm.
+    #[error("{attack} has no variant for the norm {norm:?}")]
+    Norm {
+        /// Name of the attack.
+        attack: &'static str,
+        /// Norm of the ball.
+        norm: Norm,
+    },
+    /// The attack needs a budget.
+    #[error("{attack} needs a finite epsilon; only attacks that minimise the distance do without")]
+    NoBudget {
+        /// Name of the attack.
+        attack: &'static str,
+    },
+    /// The threat model is none.
+    #[error(transparent)]
+    Threat(#[from] perturb_threat::ThreatError),
+    /// The model's graph cannot be transformed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The model cannot be compiled or run.
+    #[error(transparent)]
+    Engine(#[from] perturb_engine::EngineError),
+}

@@ -1,0 +1,114 @@
+//! What all attacks do before and after their search.
+
+use crate::{Adversarial, AttackError, Classifier, Criterion, Seed};
+use perturb_graph::{Norm, Tensor};
+use perturb_threat::Ball;
+use rand_chacha::ChaCha8Rng;
+
+/// Checked inputs of an attack, and the clean predictions.
+pub(crate) struct Problem<'a> {
+    pub model: &'a Classifier,
+    pub criterion: &'a Criterion,
+    pub ball: &'a Ball,
+    inputs: &'a Tensor,
+    centers: &'a [f32],
+    seed: &'a Seed,
+    /// Logits of the unperturbed inputs.
+    pub clean: Vec<f32>,
+    /// The current point of each example.
+    pub x: Vec<f32>,
+    /// Runs of the model on each example.
+    pub queries: Vec<u64>,
+}
+
+impl<'a> Problem<'a> {
+    pub fn new(
+        model: &'a Classifier,
+        inputs: &'a Tensor,
+        criterion: &'a Criterion,
+        ball: &'a Ball,
+        seed: &'a Seed,
+    ) -> Result<Problem<'a>, AttackError> {
+        let centers = model.rows(inputs)?;
+        let examples = centers.len() / model.width();
+        criterion.check(examples, model.classes())?;
+        let (lo, hi) = ball.limits();
+        if let Some(at) = centers.iter().position(|v| !v.is_finite() || !(lo..=hi).contains(v)) {
+            let (row, position) = (at / model.width(), at % model.width());
+            return Err(AttackError::OutOfBounds { row, position, value: centers[at], lo, hi });
+        }
+        let clean = model.logits_of(centers)?;
+        if let Some(at) = clean.iter().position(|z| !z.is_finite()) {
+            return Err(AttackError::NotFinite { row: at / model.classes() });
+        }
+        let (x, queries) = (centers.to_vec(), vec![0; examples]);
+        Ok(Problem { model, criterion, ball, inputs, centers, seed, clean, x, queries })
+    }
+
+    /// Refuses norms other than those given.
+    pub fn supports(&self, attack: &'static str, norms: &[Norm]) -> Result<(), AttackError> {
+        let norm = self.ball.norm();
+        if norms.contains(&norm) { Ok(()) } else { Err(AttackError::Norm { attack, norm }) }
+    }
+
+    /// Refuses a ball without radius.
+    pub fn needs_budget(&self, attack: &'static str) -> Result<(), AttackError> {
+        if self.ball.epsilon().is_finite() { Ok(()) } else { Err(AttackError::NoBudget { attack }) }
+    }
+
+    /// Rows that do not meet the criterion as they are.
+    pub fn pending(&self) -> Vec<usize> {
+        let logits = |row: usize| &self.clean[row * self.model.classes()..(row + 1) * self.model.classes()];
+        (0..self.queries.len()).filter(|&row| !self.criterion.is_adversarial(row, logits(row))).collect()
+    }
+
+    /// The unperturbed example.
+    pub fn center(&self, row: usize) -> &'a [f32] {
+        &self.centers[row * self.model.width()..(row + 1) * self.model.width()]
+    }
+
+    /// The random numbers of an example.
+    pub fn stream(&self, row: usize) -> ChaCha8Rng {
+        self.seed.stream(row)
+    }
+
+    /// The current points of some rows, one after another.
+    pub fn gather(&self, rows: &[usize]) -> Vec<f32> {
+        let width = self.model.width();
+        rows.iter().flat_map(|&row| &self.x[row * width..(row + 1) * width]).copied().collect()
+    }
+
+    /// Makes `point` the current point of `row`.
+    pub fn keep(&mut self, row: usize, point: &[f32]) {
+        let width = self.model.width();
+        self.x[row * width..(row + 1) * width].copy_from_slice(point);
+    }
+
+    /// Counts one run of the model on each of `rows`.
+    pub fn count(&mut self, rows: &[usize]) {
+        rows.iter().for_each(|&row| self.queries[row] += 1);
+    }
+
+    /// Returns the current points, each verified by a fresh forward pass and to be in the ball.
+    pub fn finish(self) -> Result<Adversarial, AttackError> {
+        let (width, classes) = (self.model.width(), self.model.classes());
+        let logits = self.model.logits_of(&self.x)?;
+        let pairs = || self.x.chunks_exact(width).enumerate().map(|(row, x)| (row, self.center(row), x));
+        let verified = |row: usize| self.criterion.is_adversarial(row, &logits[row * classes..(row + 1) * classes]);
+        let success = pairs().map(|(row, c, x)| self.ball.contains(c, x) && verified(row)).collect();
+        let distances = pairs().map(|(_, c, x)| self.ball.distance(c, x)).collect();
+        let inputs = Tensor::new(self.inputs.shape(), self.x)?;
+        Ok(Adversarial { inputs, success, distances, queries: self.queries })
+    }
+}
+
+/// Refuses a hyperparameter outside its range.
+pub(crate) fn require(
+    holds: bool,
+    attack: &'static str,
+    name: &'static str,
+    value: f64,
+    range: &'static str,
+) -> Result<(), AttackError> {
+    if holds { Ok(()) } else { Err(AttackError::Hyperparameter { attack, name, value, range }) }
+}

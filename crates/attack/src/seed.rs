@@ -1,0 +1,37 @@
+//! Random numbers that depend on the example, not on what is computed beside it.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Where random numbers come from: example `i` of a call draws from a stream of its own, determined by the seed and
+/// `first_index + i`. Whoever attacks a data set in parts gives each part the index of its first example, and gets what
+/// one call would have given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seed {
+    value: u64,
+    first_index: u64,
+    // For a subset of the examples: their positions in the full set.
+    rows: Option<Vec<usize>>,
+}
+
+impl Seed {
+    /// Seed `value` for examples whose first has index `first_index` in the data set.
+    pub fn new(value: u64, first_index: u64) -> Seed {
+        Seed { value, first_index, rows: None }
+    }
+
+    // The seed for a call on some rows of what this seed is for.
+    pub(crate) fn select(&self, rows: &[usize]) -> Seed {
+        Seed { rows: Some(rows.iter().map(|&r| self.position(r)).collect()), ..*self }
+    }
+
+    fn position(&self, row: usize) -> usize {
+        self.rows.as_ref().map_or(row, |rows| rows[row])
+    }
+
+    pub(crate) fn stream(&self, row: usize) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.value);
+        rng.set_stream(self.first_index.wrapping_add(self.position(row) as u64));
+        rng
+    }
+}

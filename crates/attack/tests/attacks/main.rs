@@ -1,0 +1,7 @@
+//! Attacks against closed forms, a reference implementation, and their promises.
+
+mod errors;
+mod foolbox;
+mod linear;
+mod networks;
+mod promises;

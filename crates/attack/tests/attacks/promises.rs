@@ -1,0 +1,192 @@
+//! What every attack promises: results within ball and bounds, verified, and independent of batching.
+
+use crate::networks::{examples, mlp, random, small_cnn};
+use perturb_attack::{
+    Adversarial, Attack, Ball, Classifier, Criterion, DeepFool, Fgsm, Norm, Pgd, Seed, Square, minimal_epsilon,
+};
+use perturb_graph::Tensor;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn labels(model: &Classifier, inputs: &Tensor) -> Vec<usize> {
+    model.predictions(inputs).unwrap().into_iter().map(Option::unwrap).collect()
+}
+
+fn attacks() -> Vec<Box<dyn Attack>> {
+    vec![
+        Box::new(Fgsm),
+        Box::new(Pgd { steps: 10, restarts: 2, relative_step: 0.2, ..Pgd::default() }),
+        Box::new(DeepFool::default()),
+        Box::new(Square { queries: 60, ..Square::default() }),
+    ]
+}
+
+fn check(model: &Classifier, inputs: &Tensor, criterion: &Criterion, ball: &Ball, found: &Adversarial) {
+    let width = inputs.count() / inputs.shape()[0];
+    let logits = model.logits(&found.inputs).unwrap();
+    assert_eq!(found.inputs.shape(), inputs.shape());
+    let rows = inputs.as_slice::<f32>().chunks(width).zip(found.inputs.as_slice::<f32>().chunks(width));
+    for (row, (center, x)) in rows.enumerate() {
+        assert!(ball.contains(center, x), "row {row} at {}", ball.distance(center, x));
+        assert_eq!(found.distances[row], ball.distance(center, x));
+        let z = &logits.as_slice::<f32>()[row * model.classes()..(row + 1) * model.classes()];
+        assert_eq!(found.success[row], criterion.is_adversarial(row, z));
+        assert_eq!(found.queries[row] == 0, found.distances[row] == 0.0 && found.success[row]);
+    }
+}
+
+#[test]
+fn results_are_in_the_ball_and_verified() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for round in 0..40 {
+        let shape: &[usize] = [&[12][..], &[2, 4, 5], &[6, 7]][round % 3];
+        let model = Classifier::new(&random(round as u64, shape), 8).unwrap();
+        // Some examples on the bounds, where half of the ball is cut off.
+        let mut inputs = examples(round as u64, 11, shape, 0.0, 1.0);
+        inputs.as_mut_slice::<f32>().iter_mut().step_by(5).for_each(|v| *v = v.round());
+        let mut classes = labels(&model, &inputs);
+        classes[0] = (classes[0] + 1) % 5;
+        let criterion = match round % 4 {
+            0 => Criterion::Targeted { classes: classes.iter().map(|c| (c + 1) % 5).collect() },
+            _ => Criterion::Misclassify { labels: classes },
+        };
+        for norm in [Norm::Linf, Norm::L2] {
+            let ball = Ball::new(norm, 10f64.powf(rng.random_range(-4.0..0.5)), (0.0, 1.0)).unwrap();
+            for attack in attacks() {
+                let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(3, 0)).unwrap();
+                check(&model, &inputs, &criterion, &ball, &found);
+            }
+        }
+    }
+}
+
+// Seven examples at once, then one by one in another order: the same bits.
+#[test]
+fn results_do_not_depend_on_the_batch() {
+    let networks = [(mlp(), &[1, 28, 28][..]), (small_cnn(), &[1, 8, 8]), (random(5, &[2, 4, 5]), &[2, 4, 5])];
+    for (graph, shape) in networks {
+        let model = Classifier::new(&graph, 8).unwrap();
+        let inputs = examples(2, 7, shape, 0.2, 0.8);
+        let classes = labels(&model, &inputs);
+        for norm in [Norm::Linf, Norm::L2] {
+            let ball = Ball::new(norm, if norm == Norm::L2 { 0.05 } else { 0.003 }, (0.0, 1.0)).unwrap();
+            for attack in attacks() {
+                let criterion = Criterion::Misclassify { labels: classes.clone() };
+                let whole = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(4, 100)).unwrap();
+                for row in (0..7).rev() {
+                    let criterion = Criterion::Misclassify { labels: vec![classes[row]] };
+                    let seed = Seed::new(4, 100 + row as u64);
+                    let one = attack.run(&model, &inputs.rows(row, row + 1), &criterion, &ball, &seed).unwrap();
+                    assert_eq!(one.inputs, whole.inputs.rows(row, row + 1), "{} {norm:?} {row}", attack.name());
+                    assert_eq!(
+                        (one.success[0], one.distances[0], one.queries[0]),
+                        (whole.success[row], whole.distances[row], whole.queries[row])
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn random_numbers_depend_on_seed_and_index() {
+    let model = Classifier::new(&random(6, &[30]), 4).unwrap();
+    let inputs = examples(3, 3, &[30], 0.4, 0.6);
+    let criterion = Criterion::Misclassify { labels: labels(&model, &inputs) };
+    let ball = Ball::new(Norm::Linf, 1e-4, (0.0, 1.0)).unwrap();
+    let run = |seed| Pgd::default().run(&model, &inputs, &criterion, &ball, &seed).unwrap().inputs;
+    let square =
+        |seed| Square { queries: 1, ..Square::default() }.run(&model, &inputs, &criterion, &ball, &seed).unwrap();
+    assert_eq!(run(Seed::new(1, 0)), run(Seed::new(1, 0)));
+    assert_ne!(square(Seed::new(1, 0)).inputs, square(Seed::new(2, 0)).inputs);
+    assert_ne!(square(Seed::new(1, 0)).inputs, square(Seed::new(1, 50)).inputs);
+}
+
+#[test]
+fn pgd_beats_one_step_and_restarts_beat_one_search() {
+    let (mut fgsm, mut one, mut several) = (0, 0, 0);
+    for seed in 0..10 {
+        let model = Classifier::new(&random(seed, &[30]), 32).unwrap();
+        let inputs = examples(seed, 32, &[30], 0.0, 1.0);
+        let criterion = Criterion::Misclassify { labels: labels(&model, &inputs) };
+        let ball = Ball::new(Norm::Linf, 0.15, (0.0, 1.0)).unwrap();
+        let count = |attack: &dyn Attack| {
+            let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(5, 0)).unwrap();
+            found.success.iter().filter(|&&s| s).count()
+        };
+        fgsm += count(&Fgsm);
+        let single = count(&Pgd::default());
+        let restarted = count(&Pgd { restarts: 5, ..Pgd::default() });
+        assert!(restarted >= single);
+        (one, several) = (one + single, several + restarted);
+    }
+    assert!(fgsm < one && one <= several && several < 320, "{fgsm} {one} {several}");
+}
+
+#[test]
+fn square_beats_noise_and_keeps_to_its_queries() {
+    let model = Classifier::new(&mlp(), 32).unwrap();
+    let inputs = examples(7, 32, &[1, 28, 28], 0.0, 1.0);
+    let criterion = Criterion::Misclassify { labels: labels(&model, &inputs) };
+    for (norm, epsilon) in [(Norm::Linf, 0.02), (Norm::L2, 0.4)] {
+        let ball = Ball::new(norm, epsilon, (0.0, 1.0)).unwrap();
+        let count = |queries| {
+            let square = Square { queries, ..Square::default() };
+            let found = square.run(&model, &inputs, &criterion, &ball, &Seed::new(6, 0)).unwrap();
+            for (&success, &used) in found.success.iter().zip(&found.queries) {
+                assert!(used >= 1 && used <= queries && (success || used == queries));
+            }
+            found.success.iter().filter(|&&s| s).count()
+        };
+        let mut broken = [false; 32];
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        for _ in 0..200 {
+            let noisy: Vec<f32> = inputs.as_slice::<f32>().chunks(784).flat_map(|c| ball.sample(c, &mut rng)).collect();
+            let predictions = model.predictions(&inputs_like(&inputs, noisy)).unwrap();
+            (0..32).for_each(|row| broken[row] |= predictions[row] != Some(criterion.classes()[row]));
+        }
+        let noise = broken.iter().filter(|&&b| b).count();
+        let (start, short, long) = (count(1), count(200), count(500));
+        assert!(start <= short && short <= long);
+        assert!(short >= noise + 4, "{norm:?}: {short} of 32 by Square, {noise} by noise");
+    }
+}
+
+fn inputs_like(inputs: &Tensor, values: Vec<f32>) -> Tensor {
+    Tensor::new(inputs.shape(), values).unwrap()
+}
+
+// The budget found is the smallest of the list at which a separate run succeeds, or one already known to succeed.
+#[test]
+fn smallest_budget_is_where_separate_runs_first_succeed() {
+    let model = Classifier::new(&random(8, &[30]), 8).unwrap();
+    let inputs = examples(9, 20, &[30], 0.0, 1.0);
+    let mut classes = labels(&model, &inputs);
+    classes[3] = (classes[3] + 1) % 5;
+    let criterion = Criterion::Misclassify { labels: classes };
+    let budgets = [0.2, 0.01, 0.05, 0.1];
+    let ball = Ball::new(Norm::Linf, 0.0, (0.0, 1.0)).unwrap();
+    let pgd = Pgd::default();
+    for attack in [&pgd as &dyn Attack, &DeepFool::default()] {
+        let least = minimal_epsilon(attack, &model, &inputs, &criterion, &ball, &budgets, &Seed::new(7, 0)).unwrap();
+        let largest = ball.with_epsilon(0.2).unwrap();
+        let mut expected = vec![None; 20];
+        for epsilon in [0.2, 0.1, 0.05, 0.01] {
+            let ball = ball.with_epsilon(epsilon).unwrap();
+            let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(7, 0)).unwrap();
+            for row in (0..20).filter(|&row| found.success[row]) {
+                expected[row] = Some(if found.distances[row] == 0.0 { 0.0 } else { epsilon });
+            }
+        }
+        assert_eq!(least.epsilon, expected, "{}", attack.name());
+        assert_eq!(least.epsilon[3], Some(0.0));
+        assert!(least.epsilon.contains(&Some(0.05)) && least.epsilon.iter().flatten().any(|&e| e > 0.05));
+        let width = 30;
+        for row in (0..20).filter(|&row| least.epsilon[row].is_some()) {
+            let x = &least.adversarial.inputs.as_slice::<f32>()[row * width..(row + 1) * width];
+            let center = &inputs.as_slice::<f32>()[row * width..(row + 1) * width];
+            assert!(least.adversarial.success[row] && largest.contains(center, x));
+            assert!(least.adversarial.distances[row] <= least.epsilon[row].unwrap());
+        }
+    }
+}

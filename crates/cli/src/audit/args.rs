@@ -1,0 +1,85 @@
+//! Options of `perturb audit`.
+
+use crate::parse;
+use crate::preprocessing::PreprocessingArgs;
+use perturb::report::audit::Norm;
+use std::path::PathBuf;
+
+/// Options of `perturb audit`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct AuditArgs {
+    /// An ONNX classifier. Without it, a built-in model is trained on a procedural world and audited.
+    pub model: Option<PathBuf>,
+    /// Examples: .npz, .npy, IDX (MNIST), CIFAR-10 binary, or a folder of PNG or JPEG images.
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Labels, where they are not found with the data: .npy, IDX, CSV or text.
+    #[arg(long, value_name = "PATH", requires = "data")]
+    pub labels: Option<PathBuf>,
+    /// Use the first N examples.
+    #[arg(long, value_name = "N", value_parser = parse::count)]
+    pub limit: Option<usize>,
+    /// Budgets, in units of the pixel range: numbers or fractions such as 8/255.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::epsilon)]
+    pub epsilon: Vec<f64>,
+    /// Norm that measures perturbations.
+    #[arg(long, default_value = "linf")]
+    pub norm: AuditNorm,
+    /// Folder for report.html, report.json and run.sqlite.
+    #[arg(long, value_name = "DIR", default_value = "perturb-audit")]
+    pub out: PathBuf,
+    /// Continue a run that was interrupted.
+    #[arg(long)]
+    pub resume: bool,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Range of stored pixel values that are not bytes, such as 0:1, -1:1 or 0:255 (default: detected).
+    #[arg(long, value_name = "LOW:HIGH", value_parser = parse::range, allow_hyphen_values = true)]
+    pub pixel_range: Option<(f64, f64)>,
+    /// How pixels become the model's input (default: the usual normalization with the best accuracy).
+    #[command(flatten)]
+    pub preprocessing: PreprocessingArgs,
+}
+
+/// Norms of an audit.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditNorm {
+    /// Largest change of a pixel.
+    Linf,
+    /// Euclidean length of the change.
+    L2,
+}
+
+impl AuditArgs {
+    /// The norm as the report names it.
+    pub fn report_norm(&self) -> Norm {
+        match self.norm {
+            AuditNorm::Linf => Norm::Linf,
+            AuditNorm::L2 => Norm::L2,
+        }
+    }
+
+    /// The norm as the graph names it.
+    pub fn graph_norm(&self) -> perturb::graph::Norm {
+        match self.norm {
+            AuditNorm::Linf => perturb::graph::Norm::Linf,
+            AuditNorm::L2 => perturb::graph::Norm::L2,
+        }
+    }
+
+    /// The budgets, ascending and without repetition; five usual ones if none are given.
+    pub fn epsilons(&self) -> Vec<f64> {
+        let mut list = if self.epsilon.is_empty() {
+            match self.norm {
+                AuditNorm::Linf => vec![0.005, 0.01, 0.02, 0.05, 0.1],
+                AuditNorm::L2 => vec![0.1, 0.25, 0.5, 1.0, 2.0],
+            }
+        } else {
+            self.epsilon.clone()
+        };
+        list.sort_by(f64::total_cmp);
+        list.dedup();
+        list
+    }
+}

@@ -1,0 +1,52 @@
+//! The model that is audited when none is given: a small CNN, trained here on the `shapes` world.
+
+use crate::{CliError, progress};
+use perturb::data::worlds::{Shapes, ShapesSet};
+use perturb::graph::{Conv, DType, Expr, Graph, Pool, Tensor};
+use perturb::nn::{Adam, Initializer, Layers, Trainer, fit_classifier, flatten};
+
+/// Seeds of the two sets, far apart from each other and from a user's `--seed`.
+const TRAINING_SET: u64 = 1 << 40;
+const TEST_SET: u64 = 1 << 41;
+const TRAINING_EXAMPLES: usize = 6000;
+
+/// Side of an image.
+pub const SIZE: usize = 32;
+
+/// An untrained classifier of `[1, 3, 32, 32]` into the six shapes.
+pub fn architecture(seed: u64) -> Result<Graph, CliError> {
+    let mut layers = Layers::new(Initializer::He { seed });
+    let x = Expr::input("image", [1, 3, SIZE, SIZE], DType::F32);
+    let same = |stride: usize| Conv { padding: vec![(1, 1); 2], ..Conv::default() }.stride(stride);
+    let h = layers.conv2d(&x, 16, 3, same(2)).relu();
+    let h = layers.conv2d(&h, 32, 3, same(1)).relu().max_pool(Pool::square(2, 2));
+    let h = layers.conv2d(&h, 32, 3, same(1)).relu().max_pool(Pool::square(2, 2));
+    let h = layers.linear(&flatten(&h), 64).relu();
+    Ok(Graph::new(vec![x], vec![("logits".into(), layers.linear(&h, 6))])?)
+}
+
+/// Trains the built-in model; the same everywhere, whatever the audit's seed.
+///
+/// # Errors
+/// If training fails.
+pub fn train() -> Result<Graph, CliError> {
+    let set = Shapes { size: SIZE, ..Shapes::default() }.dataset(TRAINING_SET, TRAINING_EXAMPLES);
+    let inputs = examples(&set)?;
+    let trainer = Trainer { adam: Adam { learning_rate: 2e-3, ..Adam::default() }, batch: 64, epochs: 6, seed: 1 };
+    let bar = progress::bar("training built-in model", trainer.epochs * (TRAINING_EXAMPLES / trainer.batch));
+    let graph =
+        fit_classifier(&architecture(1)?, &inputs, &set.labels, &trainer, |done, _, _| bar.set_position(done as u64))?;
+    bar.finish();
+    Ok(graph)
+}
+
+/// `n` images that training has not seen.
+pub fn test_set(n: usize) -> ShapesSet {
+    Shapes { size: SIZE, ..Shapes::default() }.dataset(TEST_SET, n)
+}
+
+/// A set's images with the axis of size 1 that single-example graphs have: `[n, 1, 3, 32, 32]`.
+pub fn examples(set: &ShapesSet) -> Result<Tensor, CliError> {
+    let n = set.labels.len();
+    Ok(set.images.reshape([n, 1, 3, SIZE, SIZE])?)
+}

@@ -1,0 +1,85 @@
+//! `perturb audit`: attacks, certificates and explanations of one model, in one report.
+
+mod args;
+mod assemble;
+mod attacks;
+mod attributions;
+mod builtin;
+mod certificates;
+mod results;
+mod store;
+mod subject;
+
+use crate::CliError;
+pub use args::AuditArgs;
+use perturb::attack::Classifier;
+use perturb::report::{audit::AuditReport, headline, render};
+use std::path::Path;
+use std::time::Instant;
+use store::Store;
+use subject::Subject;
+pub use subject::classifier_input;
+
+/// Runs an audit and writes `report.html` and `report.json`.
+///
+/// # Errors
+/// If model, data or options do not fit, or the folder cannot be written.
+pub fn run(args: &AuditArgs) -> Result<(), CliError> {
+    let start = Instant::now();
+    check_writable(&args.out)?;
+    let subject = Subject::load(args)?;
+    let store = Store::open(&args.out, &settings(args, &subject), args.resume)?;
+    let model = Classifier::new(&subject.graph, attacks::BATCH)?;
+    let clean = attacks::clean(&subject, &model, &store)?;
+    let attacked = attacks::run(&subject, args, &model, &clean.correct, &store)?;
+    let distances = attacks::minimal(&subject, args, &model, &clean.correct, &store)?;
+    let certified = certificates::run(&subject, args, &clean.correct, &store)?;
+    let explained = attributions::run(&subject, &clean.predictions, args.seed, &store)?;
+    let found = assemble::Found { clean, attacked, distances, certified, explained };
+    let report = assemble::report(&subject, args, found, &store, start.elapsed().as_secs_f64())?;
+    write(&args.out.join("report.json"), &report.to_json()?)?;
+    write(&args.out.join("report.html"), &render(&report))?;
+    summary(args, &report);
+    Ok(())
+}
+
+// Everything that determines the results, as the run's file remembers it.
+fn settings(args: &AuditArgs, subject: &Subject) -> String {
+    format!(
+        "perturb {}; {}; norm {:?}; budgets {:?}; seed {}; preprocessing {:?}; limits {:?}; examples {}",
+        env!("CARGO_PKG_VERSION"),
+        subject.fingerprint,
+        args.norm,
+        args.epsilons(),
+        args.seed,
+        subject.preprocessing,
+        subject.limits,
+        subject.labels.len()
+    )
+}
+
+// Found out before minutes of work, not after.
+fn check_writable(folder: &Path) -> Result<(), CliError> {
+    let failed = |source| CliError::File { action: "write to", path: folder.display().to_string(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let probe = folder.join(".perturb-write-test");
+    std::fs::write(&probe, b"").map_err(failed)?;
+    std::fs::remove_file(&probe).map_err(failed)
+}
+
+// Written beside and moved into place, so that a kill leaves the old report or the new one.
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |source| CliError::File { action: "write", path: path.display().to_string(), source };
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, text).map_err(failed)?;
+    std::fs::rename(&partial, path).map_err(failed)
+}
+
+fn summary(args: &AuditArgs, report: &AuditReport) {
+    let headline = headline(report);
+    println!("{}", headline.sentence);
+    for finding in &report.findings {
+        println!("- {}: {}", finding.title, finding.text);
+    }
+    println!("report: {}", args.out.join("report.html").display());
+}

@@ -1,0 +1,165 @@
+//! The run's file: every finished batch is in it, so that a killed run continues where it stopped.
+
+use crate::CliError;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Finished batches by stage and number, in an SQLite file.
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens `run.sqlite` in `folder`. With `resume`, what it holds is kept if it belongs to the same `settings`
+    /// (a canonical text of everything that determines the results); without, it is started afresh.
+    ///
+    /// # Errors
+    /// If the file cannot be written, is damaged, or belongs to other settings; for `resume` also if there is none.
+    pub fn open(folder: &Path, settings: &str, resume: bool) -> Result<Store, CliError> {
+        let path = folder.join("run.sqlite");
+        if resume && !path.exists() {
+            let message = format!("there is no run to resume in {}: leave --resume out to start one", folder.display());
+            return Err(CliError::Usage(message));
+        }
+        if !resume {
+            for name in ["run.sqlite", "run.sqlite-wal", "run.sqlite-shm"] {
+                match std::fs::remove_file(folder.join(name)) {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(CliError::File {
+                            action: "replace",
+                            path: folder.join(name).display().to_string(),
+                            source: e,
+                        });
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let store = Store { connection: Connection::open(&path).map_err(|e| damaged(&path, e))?, path };
+        store.prepare().map_err(|e| damaged(&store.path, e))?;
+        match store.meta("settings").map_err(|e| damaged(&store.path, e))? {
+            Some(found) if found != settings => Err(CliError::Usage(format!(
+                "{} belongs to a run with other settings, model or data:\n  it was: {found}\n  now:    {settings}\nuse the same ones, another --out, or leave --resume out",
+                store.path.display()
+            ))),
+            Some(_) => Ok(store),
+            None => {
+                let insert = "INSERT INTO meta (key, value) VALUES ('settings', ?1)";
+                store.connection.execute(insert, [settings]).map_err(|e| damaged(&store.path, e))?;
+                Ok(store)
+            }
+        }
+    }
+
+    fn prepare(&self) -> rusqlite::Result<()> {
+        // Write-ahead logging with full synchronisation: a batch is either wholly in the file or not at all.
+        self.connection.pragma_update(None, "journal_mode", "WAL")?;
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.execute_batch(
+            "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+             CREATE TABLE IF NOT EXISTS batches (
+                 stage TEXT NOT NULL, batch INTEGER NOT NULL, result TEXT NOT NULL, seconds REAL NOT NULL,
+                 PRIMARY KEY (stage, batch));",
+        )
+    }
+
+    fn meta(&self, key: &str) -> rusqlite::Result<Option<String>> {
+        self.connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+    }
+
+    /// The result of a batch: from the file if it is there, otherwise computed and written.
+    ///
+    /// # Errors
+    /// If computing fails or the file cannot be read or written.
+    pub fn batch<T: Serialize + DeserializeOwned>(
+        &self,
+        stage: &str,
+        batch: usize,
+        compute: impl FnOnce() -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let query = "SELECT result FROM batches WHERE stage = ?1 AND batch = ?2";
+        let found: Option<String> = self
+            .connection
+            .query_row(query, params![stage, batch as i64], |row| row.get(0))
+            .optional()
+            .map_err(|e| damaged(&self.path, e))?;
+        if let Some(text) = found {
+            return serde_json::from_str(&text).map_err(|e| self.unreadable(stage, batch, &e));
+        }
+        let start = Instant::now();
+        let result = compute()?;
+        let text = serde_json::to_string(&result).map_err(|e| self.unreadable(stage, batch, &e))?;
+        // What was computed is read back the way a resumed run will read it, so that both go on with the same values.
+        let result = serde_json::from_str(&text).map_err(|e| self.unreadable(stage, batch, &e))?;
+        let insert = "INSERT INTO batches (stage, batch, result, seconds) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![stage, batch as i64, text, start.elapsed().as_secs_f64()];
+        self.connection.execute(insert, row).map_err(|e| damaged(&self.path, e))?;
+        Ok(result)
+    }
+
+    /// Seconds spent on every stage, over all runs that contributed.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn seconds(&self) -> Result<BTreeMap<String, f64>, CliError> {
+        let read = || -> rusqlite::Result<BTreeMap<String, f64>> {
+            let mut statement = self.connection.prepare("SELECT stage, SUM(seconds) FROM batches GROUP BY stage")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        };
+        read().map_err(|e| damaged(&self.path, e))
+    }
+
+    fn unreadable(&self, stage: &str, batch: usize, error: &serde_json::Error) -> CliError {
+        let place = format!("batch {batch} of {stage}");
+        CliError::Usage(format!("{}: {place} cannot be stored or read back: {error}", self.path.display()))
+    }
+}
+
+fn damaged(path: &Path, error: rusqlite::Error) -> CliError {
+    CliError::Usage(format!(
+        "cannot use the run's file {}: {error}; if it is damaged, start again without --resume",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_computed_once_and_survives_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), "a", false).unwrap();
+        let value = vec![0.1f32, 1.0 / 3.0, f32::MIN_POSITIVE];
+        assert_eq!(store.batch("s", 0, || Ok(value.clone())).unwrap(), value);
+        drop(store);
+        let store = Store::open(folder.path(), "a", true).unwrap();
+        let again: Vec<f32> = store.batch("s", 0, || panic!("it is in the file")).unwrap();
+        assert_eq!(again, value);
+        let fresh = Store::open(folder.path(), "b", true).err().unwrap().to_string();
+        assert!(fresh.contains("other settings"), "{fresh}");
+    }
+
+    #[test]
+    fn starting_afresh_forgets_and_resuming_nothing_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Store::open(folder.path(), "a", true).err().unwrap().to_string().contains("no run to resume"));
+        Store::open(folder.path(), "a", false).unwrap().batch("s", 0, || Ok(1)).unwrap();
+        let store = Store::open(folder.path(), "b", false).unwrap();
+        assert_eq!(store.batch("s", 0, || Ok(2)).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_that_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("run.sqlite"), b"not a database, but long enough to look like one....")
+            .unwrap();
+        let message = Store::open(folder.path(), "a", true).err().unwrap().to_string();
+        assert!(message.contains("without --resume"), "{message}");
+    }
+}
