@@ -3,7 +3,7 @@
 use crate::known::Group;
 use crate::problem::Problem;
 use crate::region::{Balls, Region};
-use crate::stage::{Intervals, Stage, Strategy};
+use crate::stage::{Intervals, Stage};
 use crate::verdict::Verdicts;
 use crate::{CertifyError, Result};
 use perturb_graph::{Graph, Norm, Rounding, Shape, Tensor};
@@ -81,15 +81,6 @@ impl Certifier {
     /// If the model has not one `f32` input and one `f32` output that depends on it, a settings value is out of range, or
     /// the memory limit is too small for a single row of some node; the error says how much is needed.
     pub fn new(model: &Graph, method: Method, settings: Settings) -> Result<Certifier> {
-        Certifier::with_strategy(model, method, settings, Strategy::Cheapest)
-    }
-
-    pub(crate) fn with_strategy(
-        model: &Graph,
-        method: Method,
-        settings: Settings,
-        strategy: Strategy,
-    ) -> Result<Certifier> {
         if settings.batch == 0 {
             return Err(CertifyError::Parameter { name: "batch", range: "at least 1", value: 0.0 });
         }
@@ -97,7 +88,7 @@ impl Certifier {
         let mut stages = Vec::new();
         if method == Method::Crown {
             for node in problem.bounder.to_tighten() {
-                stages.push(Stage::compile(&problem, &node, settings.batch, strategy)?);
+                stages.push(Stage::compile(&problem, &node, settings.batch)?);
                 problem.give(&node)?;
             }
         }

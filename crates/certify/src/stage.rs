@@ -28,7 +28,8 @@ impl Intervals {
         let shared = [&group.balls.lower, &group.balls.upper];
         let mut ends = self.0.run(group.len, &shared, |e, k, target| group.feed(e, k, target))?.into_iter();
         let (lo, hi) = (ends.next().unwrap_or_default(), ends.next().unwrap_or_default());
-        let unknown = |values: Vec<f32>, end: f32| values.into_iter().map(|v| if v.is_nan() { end } else { v }).collect();
+        let unknown =
+            |values: Vec<f32>, end: f32| values.into_iter().map(|v| if v.is_nan() { end } else { v }).collect();
         Ok(Known { lo: unknown(lo, f32::NEG_INFINITY), hi: unknown(hi, f32::INFINITY) })
     }
 }
@@ -49,24 +50,9 @@ pub(crate) struct Stage {
     kink: bool,
 }
 
-/// Which backward strategies a stage may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Strategy {
-    /// The cheaper one.
-    Cheapest,
-    /// Only whole tensors.
-    #[cfg(test)]
-    Whole,
-}
-
 impl Stage {
-    pub fn compile(problem: &Problem, node: &Expr, batch: usize, strategy: Strategy) -> Result<Stage> {
-        let windowed = match strategy {
-            Strategy::Cheapest => Windowed::compile(problem, node, batch)?,
-            #[cfg(test)]
-            Strategy::Whole => None,
-        };
-        let backward = match windowed {
+    pub fn compile(problem: &Problem, node: &Expr, batch: usize) -> Result<Stage> {
+        let backward = match Windowed::compile(problem, node, batch)? {
             Some(windowed) => Backward::Windowed(windowed),
             None => Backward::Rows(Rows::compile(problem, node, batch)?),
         };

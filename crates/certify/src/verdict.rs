@@ -64,7 +64,8 @@ impl Verdicts {
         })?;
         let smallest = |(example, row): (usize, &[f32])| {
             let others = row.iter().enumerate().filter(|(j, _)| *j != labels[example]);
-            others.fold(f64::INFINITY, |least, (_, &m)| if m.is_nan() { f64::NEG_INFINITY } else { least.min(m.into()) })
+            others
+                .fold(f64::INFINITY, |least, (_, &m)| if m.is_nan() { f64::NEG_INFINITY } else { least.min(m.into()) })
         };
         Ok(bounds[0].chunks(n).enumerate().map(smallest).collect())
     }

@@ -108,8 +108,7 @@ fn check(index: u64) {
     let labels = [0, index as usize % 3];
     let name = format!("network {index} ({}), {norm:?} {epsilon}", nets::KINDS[index as usize % 5]);
 
-    let reached: Vec<Vec<Vec<f64>>> =
-        centers.chunks(network.width).map(|c| network.reached(&ball, c, rng)).collect();
+    let reached: Vec<Vec<Vec<f64>>> = centers.chunks(network.width).map(|c| network.reached(&ball, c, rng)).collect();
     let mut found: Vec<Bounds> = Vec::new();
     for method in [Method::Ibp, Method::CrownIbp, Method::Crown] {
         let certifier = Certifier::new(&model, method, settings).unwrap();
@@ -120,7 +119,13 @@ fn check(index: u64) {
             let (lower, upper) = rows(&bounds, row);
             for z in &reached[row] {
                 for j in 0..3 {
-                    assert!(lower[j] <= z[j] && z[j] <= upper[j], "{name}, {method:?}: {} {} {}", lower[j], z[j], upper[j]);
+                    assert!(
+                        lower[j] <= z[j] && z[j] <= upper[j],
+                        "{name}, {method:?}: {} {} {}",
+                        lower[j],
+                        z[j],
+                        upper[j]
+                    );
                 }
                 let others = (0..3).filter(|&j| j != labels[row]);
                 let margin = others.map(|j| z[labels[row]] - z[j]).fold(f64::INFINITY, f64::min);
@@ -138,7 +143,8 @@ fn check(index: u64) {
             for row in 0..2 {
                 let ((lower, upper), (ibp_lower, ibp_upper)) = (rows(&bounds, row), rows(ibp, row));
                 for j in 0..3 {
-                    let slack = 2e-6 * (ibp_upper[j] - ibp_lower[j]) + 1e-6 * ibp_lower[j].abs().max(ibp_upper[j].abs());
+                    let slack =
+                        2e-6 * (ibp_upper[j] - ibp_lower[j]) + 1e-6 * ibp_lower[j].abs().max(ibp_upper[j].abs());
                     let slack = if method == Method::CrownIbp { 0.0 } else { slack };
                     assert!(lower[j] >= ibp_lower[j] - slack && upper[j] <= ibp_upper[j] + slack, "{name}, {method:?}");
                 }

@@ -60,7 +60,7 @@ fn data_that_do_not_fit() {
     assert_says(&audit(&folder.npz("labels.npz", &[0.5; 8], &[2, 4], &[0, 7])), &["7", "3"]);
     assert_says(&audit(&folder.npz("nan.npz", &[0.5, f32::NAN, 0.0, 0.0], &[1, 4], &[0])), &["nan.npz", "NaN"]);
     std::fs::create_dir(folder.path("nothing")).unwrap();
-    assert_says(&audit(&folder.path("nothing")), &["nothing", "empty"]);
+    assert_says(&audit(&folder.path("nothing")), &["nothing", "no examples"]);
     assert_says(&audit("/nowhere/data.npz"), &["/nowhere/data.npz"]);
     assert_says(&refused(&["audit", &model]), &["--data"]);
 }
@@ -104,7 +104,7 @@ fn running_with_wrong_arrays() {
     let run = |x: &str, more: &[&str]| refused(&[&["run", &model, "--input", x, "--out", &out], more].concat());
     let good = folder.npz("good.npz", &[0.5; 8], &[2, 4], &[0, 1]);
     assert_says(&run(&folder.npz("bad.npz", &[0.5; 10], &[2, 5], &[0, 0]), &[]), &["[examples, 4]", "[2, 5]"]);
-    let alone = folder.array("x", &[0.5; 8], &[2, 4]);
+    let alone = folder.array("x.npz", "x", &[0.5; 8], &[2, 4]);
     assert_says(&run(&alone, &["--grad", "logits:3"]), &["logits:3", "does not fit"]);
     assert_says(&run(&alone, &["--grad", "nothing:0"]), &["no such output"]);
     assert_says(&run(&alone, &["--bounds", "crown"]), &["--epsilon"]);

@@ -77,7 +77,8 @@ impl Windowed {
         let items: Vec<(usize, usize)> =
             all.filter(|&(e, p)| (0..self.channels).any(|c| wanted(known, at(e, c, p)))).collect();
         let shared = [&group.balls.lower, &group.balls.upper];
-        let bounds = self.batched.run(items.len(), &shared, |item, k, target| self.feed(group, items[item], k, target))?;
+        let bounds =
+            self.batched.run(items.len(), &shared, |item, k, target| self.feed(group, items[item], k, target))?;
         for (item, &(e, p)) in items.iter().enumerate() {
             for c in 0..self.channels {
                 if wanted(known, at(e, c, p)) {

@@ -14,8 +14,7 @@ impl Builder {
     fn weights(&mut self, shape: impl Into<Shape>, fan_in: usize) -> Expr {
         let shape = shape.into();
         let spread = 1.5 * (3.0 / fan_in as f32).sqrt();
-        let values: Vec<f64> =
-            (0..shape.count()).map(|_| f64::from(self.rng.random_range(-spread..spread))).collect();
+        let values: Vec<f64> = (0..shape.count()).map(|_| f64::from(self.rng.random_range(-spread..spread))).collect();
         Expr::constant(Tensor::from_f64(shape, self.dtype, values).unwrap())
     }
 

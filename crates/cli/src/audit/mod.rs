@@ -77,7 +77,7 @@ fn write(path: &Path, text: &str) -> Result<(), CliError> {
 
 fn summary(args: &AuditArgs, report: &AuditReport) {
     let headline = headline(report);
-    println!("{}", headline.sentence);
+    println!("{}: {}", headline.verdict.word(), headline.sentence);
     for finding in &report.findings {
         println!("- {}: {}", finding.title, finding.text);
     }

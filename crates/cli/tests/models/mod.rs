@@ -66,8 +66,8 @@ impl Folder {
     }
 
     /// An .npz with one array.
-    pub fn array(&self, array: &str, values: &[f32], shape: &[usize]) -> String {
-        let path = self.0.path().join(format!("{array}.npz"));
+    pub fn array(&self, file: &str, array: &str, values: &[f32], shape: &[usize]) -> String {
+        let path = self.0.path().join(file);
         npz::write_all(&path, &[(array.into(), Tensor::new(shape, values.to_vec()).unwrap())]).unwrap();
         path.display().to_string()
     }
@@ -113,10 +113,7 @@ fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
 fn info(name: &str, dims: &[usize]) -> ValueInfoProto {
     let dim = dims.iter().map(|&d| DimensionProto { dim_value: Some(d as i64), ..Default::default() }).collect();
     let tensor_type = TensorTypeProto { elem_type: 1, shape: Some(TensorShapeProto { dim }) };
-    ValueInfoProto {
-        name: name.into(),
-        r#type: Some(TypeProto { tensor_type: Some(tensor_type) }),
-    }
+    ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
 
 fn model(input: &[usize], nodes: Vec<NodeProto>, initializer: Vec<TensorProto>) -> ModelProto {

@@ -26,6 +26,8 @@ pub(crate) struct Convolving {
 
 /// Elements of a packed block: 64 Ki f32 are 256 KiB, a quarter to a half of a second-level cache.
 const BLOCK: usize = 1 << 16;
+/// Positions below which a packed block is narrower than one vector.
+const NARROW: usize = 16;
 /// Partial sums of the kernel's gradient: fixed, so that results do not depend on the number of threads.
 const KERNEL_PARTS: usize = 8;
 
@@ -134,19 +136,59 @@ impl Convolving {
         });
     }
 
-    // The adjoint of `pack`: adds columns back into the image.
-    fn unpack<T: Float>(&self, packed: &[T], from: usize, to: usize, image: &mut [T]) {
-        let width = to - from;
+    // The adjoint of `pack`: adds columns back into the image. `runs` are those of the whole image, found before.
+    fn unpack<T: Float>(&self, packed: &[T], layout: Layout, runs: Option<&[Run]>, image: &mut [T]) {
+        let Layout { from, to, row_stride, column_stride } = layout;
         let step = self.strides[2];
-        self.for_each_run(from, to, |row, p, count, at| {
-            let source = &packed[row * width + p - from..row * width + p - from + count];
-            if step == 1 {
+        let mut add = |row: usize, p: usize, count: usize, at: usize| {
+            let start = row * row_stride + (p - from) * column_stride;
+            if step == 1 && column_stride == 1 {
+                let source = &packed[start..start + count];
                 image[at..at + count].iter_mut().zip(source).for_each(|(t, &v)| *t += v);
             } else {
+                let source = packed[start..].iter().step_by(column_stride).take(count);
                 image[at..].iter_mut().step_by(step).zip(source).for_each(|(t, &v)| *t += v);
             }
-        });
+        };
+        match runs {
+            Some(runs) => runs.iter().for_each(|r| add(r.row, r.position, r.count, r.at)),
+            None => self.for_each_run(from, to, add),
+        }
     }
+
+    // All runs of an image whose positions fit one block: many small images share the work of finding them.
+    fn shared_runs(&self) -> Option<Vec<Run>> {
+        let lines = self.positions[0] * self.positions[1];
+        if self.responses() > self.block() || self.images * self.groups < 2 || self.depth() * lines > MAX_RUNS {
+            return None;
+        }
+        let mut runs = Vec::with_capacity(self.depth() * lines);
+        self.for_each_run(0, self.responses(), |row, position, count, at| {
+            runs.push(Run { row, position, count, at });
+        });
+        Some(runs)
+    }
+}
+
+/// A run of positions that one row of the packed matrix reads evenly from an image.
+#[derive(Clone, Copy)]
+struct Run {
+    row: usize,
+    position: usize,
+    count: usize,
+    at: usize,
+}
+
+/// Runs that are worth keeping: 512 KiB.
+const MAX_RUNS: usize = 1 << 14;
+
+/// How positions `from..to` lie in a packed matrix.
+#[derive(Clone, Copy)]
+struct Layout {
+    from: usize,
+    to: usize,
+    row_stride: usize,
+    column_stride: usize,
 }
 
 /// Runs the convolution; operands are as in [`Slot`].
@@ -198,19 +240,26 @@ fn response<T: Float>(c: &Convolving, x: &[T], w: &[T], y: &mut [T]) {
 
 fn image<T: Float>(c: &Convolving, y: &[T], w: &[T], x: &mut [T]) {
     let (plane, p, depth, block) = (c.plane(), c.responses(), c.depth(), c.block());
+    let runs = c.shared_runs();
     for_each_chunk(parallel(c), x, c.inputs * plane, |task, image| {
         image.fill(T::ZERO);
         let (n, g) = (task / c.groups, task % c.groups);
         let start = (n * c.groups + g) * c.outputs * p;
-        // Weights transposed: [depth, outputs].
-        let weights = Matrix { data: w, offset: g * c.outputs * depth, row_stride: 1, column_stride: depth as isize };
+        let weights = Matrix { data: w, offset: g * c.outputs * depth, row_stride: depth as isize, column_stride: 1 };
         T::with_scratch(depth * block, |packed| {
             for from in (0..p).step_by(block) {
                 let to = (from + block).min(p);
                 let width = to - from;
                 let rows = Matrix { data: y, offset: start + from, row_stride: p as isize, column_stride: 1 };
-                single((depth, width, c.outputs), weights, rows, packed, width, false);
-                c.unpack(packed, from, to, image);
+                // The longer side in neighbouring places, for the vectors of the product: [depth, width] or its
+                // transpose.
+                if width >= NARROW || depth < width {
+                    single((depth, width, c.outputs), weights.transposed(), rows, packed, width, false);
+                    c.unpack(packed, Layout { from, to, row_stride: width, column_stride: 1 }, runs.as_deref(), image);
+                } else {
+                    single((width, depth, c.outputs), rows.transposed(), weights, packed, depth, false);
+                    c.unpack(packed, Layout { from, to, row_stride: 1, column_stride: depth }, runs.as_deref(), image);
+                }
             }
         });
     });

@@ -199,6 +199,17 @@ fn maximum_of_a_decided_window_is_exact() {
     assert_eq!((lo[0], hi[0]), (0.0, 0.0));
 }
 
+// The element that one window picks may still be the rival of another window that it lies in.
+#[test]
+fn overlapping_windows_share_rivals() {
+    let x = Expr::input("x", [1, 1, 3], DType::F64);
+    let corner = |values: [f64; 3]| constant(values).reshape([1, 1, 3]);
+    let domain = Domain::Box { lo: corner([-5.0, 0.0, 1.0]), hi: corner([-4.0, 10.0, 2.0]) };
+    let pool = perturb_graph::Pool { window: vec![2], strides: vec![1], ..perturb_graph::Pool::default() };
+    let (lo, hi) = bounds(&x.max_pool(pool), &[(x.clone(), domain)], NEAREST);
+    assert_eq!((lo, hi), (vec![0.0, 1.0], vec![10.0, 10.0]));
+}
+
 #[test]
 fn outputs_that_do_not_vary_are_exact() {
     let (x, w) = (Expr::input("x", [1], DType::F64), constant([3.0]));

@@ -4,7 +4,9 @@ use super::{NEAREST, OUTWARD, bounds};
 use crate::numbers::{run, seeded};
 use num_rational::BigRational;
 use num_traits::{Signed, Zero};
-use perturb_graph::{DType, Domain, Expr, Interval, LinearBoundsOptions, Norm, Rounding, Tensor, interval};
+use perturb_graph::{
+    Bounder, DType, Domain, Expr, Interval, LinearBoundsOptions, MaxPool, Norm, PoolRole, Rounding, Tensor, interval,
+};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -160,6 +162,27 @@ fn rounding_of_terms_that_cancel_is_counted() {
     inside("1.1 y − 0.3 y − 0.8 y", &product, &inputs, run(&[product.clone()], &at(0.0, 1.00005e8))[0][0]);
     let quotient = y.div(&y.like(3.0)).sub(&y.scale(1.0 / 3.0));
     inside("y/3 − ⅓ y", &quotient, &inputs, run(&[quotient.clone()], &at(0.0, 1.00005e8))[0][0]);
+}
+
+// Covectors 1 + 2⁻²⁴·1.5 − 1 that meet on one element, added in f32, are off by a third: no product is there whose
+// error would cover it.
+#[test]
+fn covectors_that_meet_on_one_element() {
+    let rows = Expr::constant(Tensor::new([1, 3], vec![1.0f32, 1.5 * f32::EPSILON / 2.0, -1.0]).unwrap());
+    let exact = 1.5 * f64::from(f32::EPSILON) / 2.0 * 1e8;
+    let x = Expr::input("x", [1], DType::F32);
+    let thrice = Expr::concat(&[x.clone(), x.clone(), x.clone()], 0);
+    // The middle of five elements is the largest of all three windows.
+    let order = Expr::constant(Tensor::new([1, 1, 5], vec![0.0f32, 0.0, 1.0, 0.0, 0.0]).unwrap());
+    let pool =
+        MaxPool { window: vec![3], strides: vec![1], padding: vec![(0, 0)], dilation: vec![1], role: PoolRole::Choose };
+    let chosen = Expr::apply(pool, &[order, x.broadcast_to([1, 1, 5])]).unwrap();
+    for (name, node, rows) in [("concat", thrice, rows.clone()), ("max_pool", chosen, rows.reshape([1, 1, 1, 3]))] {
+        let (bounder, prepared) = Bounder::new(&[node], &[range(&x, 1e8, 1e8)], OUTWARD).unwrap();
+        let of = bounder.functionals(&prepared[0], &rows).unwrap();
+        let ends = run(&[of.lo, of.hi], &[]);
+        assert!(ends[0][0] <= exact && exact <= ends[1][0], "{name}: {exact} is not in {ends:?}");
+    }
 }
 
 // A wide sum that loses its small terms: 1e8 + 1 + … + 1 − 1e8, term by term in f32, is 0.
