@@ -7,7 +7,7 @@ use crate::{CertifyError, Result};
 use perturb_graph::{Expr, Tensor};
 
 /// Bytes of the largest intermediate tensor that one run aims at: more only moves it out of the caches.
-const TARGET_BYTES: usize = 16 << 20;
+const TARGET_BYTES: usize = 4 << 20;
 /// Bytes up to which all rows of one example are worth one constant identity matrix.
 const WHOLE_BYTES: usize = 64 << 20;
 
@@ -57,9 +57,9 @@ impl Rows {
         let shared = [&group.balls.lower, &group.balls.upper];
         let Some(chunk) = self.chunk else {
             let bounds = self.batched.run(group.len, &shared, |e, k, target| group.feed(e, k, target))?;
-            for at in 0..group.len * self.elements {
+            for (at, (&lo, &hi)) in bounds[0].iter().zip(&bounds[1]).enumerate() {
                 if wanted(known, at) {
-                    known.intersect(at, bounds[0][at], bounds[1][at]);
+                    known.intersect(at, lo, hi);
                 }
             }
             return Ok(());

@@ -1,11 +1,11 @@
 //! One inner node at a time: interval bounds, then backward walks for the elements that need better ones.
 
-use crate::Result;
 use crate::batched::Batched;
 use crate::known::{Group, Known};
 use crate::problem::Problem;
 use crate::rows::Rows;
 use crate::window::Windowed;
+use crate::{CertifyError, Result};
 use perturb_graph::Expr;
 
 /// Bytes of the largest tensor that one run of interval propagation aims at.
@@ -52,9 +52,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub fn compile(problem: &Problem, node: &Expr, batch: usize) -> Result<Stage> {
-        let backward = match Windowed::compile(problem, node, batch)? {
-            Some(windowed) => Backward::Windowed(windowed),
-            None => Backward::Rows(Rows::compile(problem, node, batch)?),
+        let backward = match Windowed::compile(problem, node, batch) {
+            Ok(Some(windowed)) => Backward::Windowed(windowed),
+            // One row needs less memory than all channels of a position may.
+            Ok(None) | Err(CertifyError::Memory { .. }) => Backward::Rows(Rows::compile(problem, node, batch)?),
+            Err(other) => return Err(other),
         };
         let intervals = Intervals::compile(problem, node, batch)?;
         Ok(Stage { intervals, backward, kink: problem.has_kink_at_zero(node) })

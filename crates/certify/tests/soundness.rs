@@ -99,7 +99,7 @@ fn check(index: u64) {
     let rng = &mut ChaCha8Rng::seed_from_u64(1_000_000 + index);
     let norm = [Norm::Linf, Norm::L2, Norm::L1][(index / 5) as usize % 3];
     let epsilon = [0.003, 0.03, 0.1, 0.4][(index / 15) as usize % 4] * if norm == Norm::Linf { 1.0 } else { 2.0 };
-    let limits = if index % 2 == 0 { (0.0, 1.0) } else { (f64::NEG_INFINITY, f64::INFINITY) };
+    let limits = if index.is_multiple_of(2) { (0.0, 1.0) } else { (f64::NEG_INFINITY, f64::INFINITY) };
     let ball = Ball::new(norm, epsilon, limits).unwrap();
     let settings = Settings { norm, batch: 2, rounding: Rounding::Outward, ..Settings::default() };
     let centers: Vec<f32> = (0..2 * network.width).map(|_| rng.random_range(0.0..1.0)).collect();

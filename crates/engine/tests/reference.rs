@@ -287,7 +287,8 @@ fn wrong_feeds_are_errors_that_say_what_was_expected() {
 #[test]
 fn nan_and_infinity_pass_through() {
     let x = Expr::input("x", [4], DType::F32);
-    let outputs = [x.relu(), x.maximum(&x.like(0.0)), x.reduce_max(&[0], false), x.sum()];
+    let pooled = x.reshape([1, 1, 4]).max_pool(Pool::square(2, 1)).reshape([2]);
+    let outputs = [x.relu(), x.maximum(&x.like(0.0)), x.reduce_max(&[0], false), x.sum(), pooled];
     let exe = Executable::compile(&outputs, &[x], &Options::default()).unwrap();
     let feed = Tensor::new([4], vec![f32::NAN, 1.0, f32::NEG_INFINITY, 2.0]).unwrap();
     let out = exe.run(&[&feed]).unwrap();

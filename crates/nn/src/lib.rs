@@ -9,4 +9,4 @@ mod train;
 pub use adam::{Adam, AdamState};
 pub use init::{Initializer, recipe};
 pub use layers::{Layers, flatten};
-pub use train::{TrainError, Trainer, fit_classifier};
+pub use train::{IntervalLoss, TrainError, Trainer, fit_classifier};

@@ -2,7 +2,7 @@
 
 use crate::{Adam, AdamState};
 use perturb_engine::{EngineError, Executable, Options};
-use perturb_graph::{DType, Expr, Graph, GraphError, Tensor, grad, substitute};
+use perturb_graph::{DType, Expr, Graph, GraphError, Interval, Rounding, Tensor, grad, interval, substitute};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -32,11 +32,25 @@ pub struct Trainer {
     pub epochs: usize,
     /// Seed of the shuffling.
     pub seed: u64,
+    /// What is added to the loss so that the model can be certified, if anything.
+    pub certified: Option<IntervalLoss>,
+}
+
+/// Interval bound propagation as a loss (Gowal et al. 2018, eq. 11–13): the cross-entropy of the worst logits that
+/// intervals allow in the ℓ∞ ball around each input. Inputs of the ball are limited to [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IntervalLoss {
+    /// Radius at the end of the ramp, in units of the input.
+    pub epsilon: f64,
+    /// Share of this loss at the end of the ramp; the rest is the ordinary cross-entropy.
+    pub weight: f64,
+    /// Share of the steps over which radius and weight grow from 0.
+    pub ramp: f64,
 }
 
 impl Default for Trainer {
     fn default() -> Self {
-        Trainer { adam: Adam::default(), batch: 64, epochs: 1, seed: 0 }
+        Trainer { adam: Adam::default(), batch: 64, epochs: 1, seed: 0, certified: None }
     }
 }
 
@@ -71,7 +85,8 @@ pub fn fit_classifier(
         order.shuffle(&mut rng);
         for (k, rows) in order.chunks_exact(trainer.batch).enumerate() {
             let t = epoch * per_epoch + k + 1;
-            let loss = step.run(inputs, labels, rows, trainer.adam.correction(t as u32), &mut values, &mut states)?;
+            let scalars = scalars(trainer, t, per_epoch * trainer.epochs);
+            let loss = step.run(inputs, labels, rows, &scalars, &mut values, &mut states)?;
             progress(t, per_epoch * trainer.epochs, loss);
         }
     }
@@ -81,7 +96,25 @@ pub fn fit_classifier(
     Ok(Graph::new(graph.inputs.clone(), names.zip(outputs).collect())?)
 }
 
-// One step as an executable: (images, one-hot labels, correction, parameters, moments) → (loss, parameters, moments).
+// What changes from step to step beside the batch: Adam's correction, and the radius and weight of the interval loss.
+fn scalars(trainer: &Trainer, step: usize, steps: usize) -> [Tensor; 3] {
+    let (epsilon, weight) = trainer.certified.map_or((0.0, 0.0), |c| {
+        let grown = (step as f64 / (c.ramp * steps as f64).max(1.0)).min(1.0);
+        (c.epsilon * grown, c.weight * grown)
+    });
+    [trainer.adam.correction(step as u32), epsilon, weight].map(|v| Tensor::scalar(v as f32))
+}
+
+// The cross-entropy of the logits that are worst for each target within intervals of the given radius.
+fn interval_loss(x: &Expr, logits: &Expr, targets: &Expr, epsilon: &Expr) -> Expr {
+    let radius = epsilon.broadcast_to(x.shape());
+    let (zero, one) = (x.like(0.0), x.like(1.0));
+    let ball = Interval { lo: x.sub(&radius).maximum(&zero), hi: x.add(&radius).minimum(&one) };
+    let bounds = interval(std::slice::from_ref(logits), &[(x.clone(), ball)], Rounding::Nearest).remove(0);
+    Expr::select(targets, &bounds.lo, &bounds.hi).cross_entropy(targets)
+}
+
+// One step as an executable: (images, one-hot labels, three scalars, parameters, moments) → (loss, parameters, moments).
 struct Step {
     executable: Executable,
     input: Vec<usize>,
@@ -96,11 +129,19 @@ impl Step {
         let classes = logits.shape().last().copied().unwrap_or(0);
         let logits = logits.try_reshape([trainer.batch, classes])?;
         let targets = Expr::input("targets", [trainer.batch, classes], DType::F32);
-        let correction = Expr::input("correction", [], DType::F32);
-        let loss = logits.cross_entropy(&targets).reduce_mean(&[0], false);
+        let [correction, epsilon, weight] = ["correction", "epsilon", "weight"].map(|n| Expr::input(n, [], DType::F32));
+        let plain = logits.cross_entropy(&targets);
+        let loss = match trainer.certified {
+            None => plain,
+            Some(_) => {
+                let worst = interval_loss(&batched.inputs[0], &logits, &targets, &epsilon);
+                plain.add(&worst.sub(&plain).mul(&weight))
+            }
+        };
+        let loss = loss.reduce_mean(&[0], false);
         let params = graph.params();
         let gradients = grad(&loss, &params)?;
-        let mut inputs = vec![batched.inputs[0].clone(), targets, correction.clone()];
+        let mut inputs = vec![batched.inputs[0].clone(), targets, correction.clone(), epsilon, weight];
         inputs.extend(params.iter().cloned());
         let (mut outputs, mut moments) = (vec![loss], Vec::new());
         for (param, gradient) in params.iter().zip(&gradients) {
@@ -122,7 +163,7 @@ impl Step {
         inputs: &Tensor,
         labels: &[usize],
         rows: &[usize],
-        correction: f64,
+        scalars: &[Tensor; 3],
         values: &mut [Tensor],
         states: &mut [AdamState],
     ) -> Result<f32, TrainError> {
@@ -133,8 +174,8 @@ impl Step {
         let mut one_hot = vec![0.0f32; self.batch * self.classes];
         rows.iter().enumerate().for_each(|(i, &r)| one_hot[i * self.classes + labels[r]] = 1.0);
         let targets = Tensor::new([self.batch, self.classes], one_hot)?;
-        let correction = Tensor::scalar(correction as f32);
-        let mut feeds: Vec<&Tensor> = vec![&images, &targets, &correction];
+        let mut feeds: Vec<&Tensor> = vec![&images, &targets];
+        feeds.extend(scalars);
         feeds.extend(values.iter());
         feeds.extend(states.iter().flat_map(|s| [&s.first, &s.second]));
         let mut results = self.executable.run(&feeds)?.into_iter();

@@ -103,3 +103,76 @@ impl Windowed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::region::{Balls, Region};
+    use crate::rows::Rows;
+    use crate::stage::Intervals;
+    use perturb_graph::Tensor;
+    use perturb_graph::{Conv, DType, Graph, Norm, Pool, Rounding};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn random(rng: &mut ChaCha8Rng, shape: &[usize]) -> Tensor {
+        let spread = 1.5 / (shape[1..].iter().product::<usize>() as f32).sqrt();
+        Tensor::new(shape, (0..shape.iter().product()).map(|_| rng.random_range(-spread..spread)).collect()).unwrap()
+    }
+
+    // Padding, strides, dilation, groups, pooling, two paths that join, and a channel's own scale.
+    fn network(rng: &mut ChaCha8Rng) -> Graph {
+        let mut conv = |x: &Expr, out: usize, window: usize, groups: usize, conv: Conv| {
+            let kernel = random(rng, &[out, x.shape()[1] / groups, window, window]);
+            let bias = random(rng, &[out, 1, 1]);
+            x.conv(&Expr::constant(kernel), conv).add(&Expr::constant(bias))
+        };
+        let padded =
+            |stride: usize, low: usize| Conv { padding: vec![(low, 1); 2], strides: vec![stride; 2], ..Conv::unit(2) };
+        let x = Expr::input("x", [1, 2, 16, 16], DType::F32);
+        let h = conv(&x, 4, 3, 1, padded(1, 1)).relu().max_pool(Pool::square(2, 2));
+        let inner = conv(&h, 4, 3, 1, padded(1, 1)).tanh();
+        let grouped = Conv { groups: 2, dilation: vec![2; 2], padding: vec![(2, 2); 2], ..Conv::unit(2) };
+        let joined = conv(&inner, 4, 3, 2, grouped).add(&conv(&h, 4, 1, 1, Conv::unit(2)));
+        let scaled = joined.mul(&Expr::constant(Tensor::new([4, 1, 1], vec![0.5f32, -1.0, 2.0, 1.5]).unwrap()));
+        let last = conv(&scaled.relu(), 3, 3, 1, padded(2, 0)).relu();
+        Graph::new(vec![x], vec![("z".into(), last.reshape([1, 3 * 4 * 4]))]).unwrap()
+    }
+
+    #[test]
+    fn windows_give_what_whole_tensors_give() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(11);
+        let graph = network(rng);
+        let centers = random(rng, &[2, 2, 16, 16]);
+        for (norm, rounding) in
+            [(Norm::Linf, Rounding::Nearest), (Norm::L2, Rounding::Nearest), (Norm::Linf, Rounding::Outward)]
+        {
+            let mut problem = Problem::new(&graph, norm, rounding, 1 << 30).unwrap();
+            let region = Region::from(vec![0.01, 0.03]).within(-1.0, 1.0);
+            let balls = Balls::new(&centers, problem.input.shape(), &region, norm, rounding).unwrap();
+            let mut group = Group { balls: &balls, start: 0, len: 2, known: Vec::new() };
+            let mut windowed_nodes = 0;
+            for node in problem.bounder.to_tighten() {
+                let mut by_rows = Intervals::compile(&problem, &node, 2).unwrap().run(&group).unwrap();
+                let mut by_windows = Known { lo: by_rows.lo.clone(), hi: by_rows.hi.clone() };
+                Rows::compile(&problem, &node, 2).unwrap().run(&group, &mut by_rows, |_, _| true).unwrap();
+                if let Some(windowed) = Windowed::compile(&problem, &node, 2).unwrap() {
+                    windowed_nodes += 1;
+                    windowed.run(&group, &mut by_windows, |_, _| true).unwrap();
+                    for (a, b) in [(&by_rows.lo, &by_windows.lo), (&by_rows.hi, &by_windows.hi)] {
+                        for i in 0..a.len() {
+                            // Outward, windows have fewer elements whose rounding is counted, relative to their size.
+                            let counted = if rounding == Rounding::Outward { 1e-3 * (1.0 + a[i].abs()) } else { 1e-6 };
+                            let tolerance = 1e-5 * (by_rows.hi[i] - by_rows.lo[i]) + counted;
+                            let name = format!("{rounding:?}, {norm:?}, {node:?}, element {i}");
+                            assert!((a[i] - b[i]).abs() <= tolerance, "{name}: {} and {}", a[i], b[i]);
+                        }
+                    }
+                }
+                problem.give(&node).unwrap();
+                group.known.push(by_rows);
+            }
+            assert!(windowed_nodes >= 3, "{norm:?}: only {windowed_nodes} nodes bounded by windows");
+        }
+    }
+}

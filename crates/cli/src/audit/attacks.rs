@@ -15,7 +15,7 @@ use perturb::threat::distance;
 pub const BATCH: usize = 64;
 /// Adversarial examples of the first inputs are kept for the gallery.
 pub const KEPT: usize = 16;
-const SQUARE_QUERIES: u64 = 300;
+const SQUARE_QUERIES: u64 = 200;
 
 /// One attack of the audit.
 struct Entry {

@@ -43,7 +43,7 @@ pub struct Subject {
 }
 
 /// Examples of the built-in audit unless `--limit` says otherwise.
-const BUILTIN_EXAMPLES: usize = 200;
+const BUILTIN_EXAMPLES: usize = 128;
 
 impl Subject {
     /// Loads what the arguments name, or the built-in model and world.

@@ -15,13 +15,15 @@ use std::process::{Command, Output};
 
 /// Runs the binary with these arguments.
 pub fn perturb(arguments: &[&str]) -> Output {
-    command(arguments).output().expect("the binary starts")
+    // A folder of its own, so that default outputs of tests that run beside each other do not meet.
+    let folder = Folder::new();
+    command(arguments).current_dir(folder.0.path()).output().expect("the binary starts")
 }
 
-/// The binary with these arguments, in a folder where a default output does no harm.
+/// The binary with these arguments.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perturb"));
-    command.args(arguments).current_dir(std::env::temp_dir());
+    command.args(arguments);
     command
 }
 

@@ -47,7 +47,7 @@ impl Pooling {
         (first, end)
     }
 
-    // The index within the plane of the largest element of a window; the first of equals.
+    // The index within the plane of the largest element of a window; the first of equals, and NaN before all.
     fn argmax<T: Float>(&self, x: &[T], p: [usize; 3]) -> usize {
         let range = [self.inside(0, p[0]), self.inside(1, p[1]), self.inside(2, p[2])];
         let at = |a: usize, k: usize| p[a] * self.strides[a] + k * self.dilation[a] - self.low[a];
@@ -57,7 +57,8 @@ impl Pooling {
                 let row = (at(0, i) * self.size[1] + at(1, j)) * self.size[2];
                 for k in range[2].0..range[2].1 {
                     let here = row + at(2, k);
-                    if best.is_none_or(|b| x[here] > x[b]) {
+                    // NaN wins over every number, and the first NaN over others.
+                    if best.is_none_or(|b| x[here] > x[b] || (x[here].is_nan() && !x[b].is_nan())) {
                         best = Some(here);
                     }
                 }

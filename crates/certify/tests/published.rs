@@ -1,4 +1,4 @@
-//! Certified accuracy of a published network on MNIST: interval propagation ≤ CROWN ≤ accuracy under attack.
+//! Published networks: certified accuracy between interval propagation and attacks, and soundness at real sizes.
 
 use perturb_certify::{Certifier, Method, Region, Settings};
 use perturb_data::{LoadOptions, load};
@@ -6,6 +6,8 @@ use perturb_engine::{Executable, Options};
 use perturb_graph::{DType, Expr, Graph, Norm, Tensor, grad};
 use perturb_onnx::{ImportOptions, OnnxModel, import};
 use perturb_threat::Ball;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::path::PathBuf;
 
 const IMAGES: usize = 50;
@@ -13,9 +15,9 @@ const IMAGES: usize = 50;
 fn data() -> Option<PathBuf> {
     let folder = std::env::var_os("PERTURB_DATA")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")), PathBuf::from);
-    let found = folder.join("vnncomp2021/mnistfc").is_dir() && folder.join("mnist").is_dir();
+    let found = folder.join("vnncomp2021").is_dir() && folder.join("mnist").is_dir();
     if !found {
-        eprintln!("skipped: no mnist and vnncomp2021/mnistfc in {}; set PERTURB_DATA", folder.display());
+        eprintln!("skipped: no mnist and vnncomp2021 in {}; set PERTURB_DATA", folder.display());
     }
     found.then_some(folder)
 }
@@ -90,4 +92,39 @@ fn certified_accuracy_of_mnistfc() {
             assert!(count(crown) > 25 && count(crown) > count(ibp), "CROWN certifies most images here");
         }
     }
+}
+
+// The residual network of CIFAR-10: windows of two paths that join, strides, padding, a dense layer behind.
+#[test]
+fn no_point_leaves_the_bounds_of_a_residual_network() {
+    let Some(folder) = data() else { return };
+    let model = OnnxModel::read(folder.join("vnncomp2021/cifar10_resnet/onnx/resnet_2b.onnx")).unwrap();
+    let model = import(&model, &ImportOptions { dtype: DType::F32, ..ImportOptions::default() }).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let width = model.inputs[0].shape().count();
+    let center: Vec<f32> = (0..width).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let images = Tensor::new(model.inputs[0].shape().prepend(1), center.clone()).unwrap();
+    let gradients = grad(&model.outputs[0].1.slice_axis(1, 0, 1), &model.inputs).unwrap();
+    let outputs = [model.outputs[0].1.clone(), gradients[0].clone()];
+    let run = Executable::compile(&outputs, &model.inputs, &Options::default()).unwrap();
+    let mut widths = Vec::new();
+    let ball = Ball::new(Norm::Linf, 0.004, (-2.0, 2.0)).unwrap();
+    for method in [Method::Ibp, Method::CrownIbp, Method::Crown] {
+        let certifier = Certifier::new(&model, method, Settings { batch: 1, ..Settings::default() }).unwrap();
+        let bounds = certifier.bounds(&images, &Region::from(&ball)).unwrap();
+        let (lower, upper) = (bounds.lower.to_f64_vec(), bounds.upper.to_f64_vec());
+        let mut x = center.clone();
+        for step in 0..40 {
+            let out = run.run(&[&Tensor::new(model.inputs[0].shape(), x).unwrap()]).unwrap();
+            for (j, z) in out[0].to_f64_vec().into_iter().enumerate() {
+                assert!(lower[j] <= z && z <= upper[j], "{method:?}, output {j}: {} {z} {}", lower[j], upper[j]);
+            }
+            // Down and up along the first output's gradient, and at random.
+            let g: Vec<f32> = out[1].as_slice::<f32>().iter().map(|v| if step % 4 == 1 { -v } else { *v }).collect();
+            x = if step % 2 == 0 { ball.sample(&center, &mut rng) } else { ball.linear_minimization(&center, &g) };
+        }
+        widths.push(upper.iter().zip(&lower).map(|(u, l)| u - l).sum::<f64>());
+    }
+    println!("total widths: ibp {:.3}, crown-ibp {:.3}, crown {:.3}", widths[0], widths[1], widths[2]);
+    assert!(widths[0] >= widths[1] && widths[1] > 5.0 * widths[2], "{widths:?}");
 }
