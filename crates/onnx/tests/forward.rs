@@ -19,21 +19,12 @@ fn bytes_of(path: PathBuf) -> Vec<u8> {
     bytes
 }
 
-fn lcg(seed: u64, count: usize, scale: f32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((state >> 40) as f64 / 8388608.0 - 1.0) as f32 * scale
-    };
-    (0..count).map(|_| next()).collect()
-}
-
 /// The input of one row, by the recipe that the script documents.
 fn input(data: &Path, recipe: &Value, row: usize, count: usize) -> Vec<f32> {
     let row = recipe["first"].as_u64().unwrap() as usize + row;
     let pixel = |b: &u8| f32::from(*b) / 255.0;
     match recipe["kind"].as_str().unwrap() {
-        "lcg" => lcg(row as u64, count, recipe["scale"].as_f64().unwrap() as f32),
+        "lcg" => perturb_nn::recipe(row as u64, [count], recipe["scale"].as_f64().unwrap()).as_slice::<f32>().to_vec(),
         "mnist" => {
             bytes_of(data.join("mnist/t10k-images-idx3-ubyte.gz"))[16 + 784 * row..][..784].iter().map(pixel).collect()
         }

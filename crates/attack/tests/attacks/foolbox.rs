@@ -1,8 +1,9 @@
 //! Against foolbox on the same networks, inputs and labels; `benches/reference/foolbox_reference.py` wrote the numbers.
 
-use crate::networks::{cnn, lcg, mlp};
 use perturb_attack::{Adversarial, Attack, Ball, Classifier, Criterion, DeepFool, Norm, Pgd, Seed};
 use perturb_graph::{Graph, Tensor};
+use perturb_nn::peers::{cnn, mlp};
+use perturb_nn::recipe;
 use serde_json::Value;
 
 const EXAMPLES: usize = 64;
@@ -20,7 +21,7 @@ impl Comparison {
         assert_eq!(file["examples"], EXAMPLES);
         let expected = file["networks"][name].clone();
         let model = Classifier::new(graph, 64).unwrap();
-        let mut inputs = lcg(7, &[EXAMPLES, 1, 28, 28], 1.0);
+        let mut inputs = recipe(7, [EXAMPLES, 1, 28, 28], 1.0);
         inputs.as_mut_slice::<f32>().iter_mut().for_each(|v| *v = (*v + 1.0) / 2.0);
         let labels = model.predictions(&inputs).unwrap().into_iter().map(Option::unwrap).collect();
         Comparison { expected, model, inputs, criterion: Criterion::Misclassify { labels } }

@@ -1,23 +1,14 @@
-//! Networks to attack: those of the benchmark's integer recipe, random ones, linear ones.
+//! Networks to attack: small ones by the integer recipe, random ones, linear ones.
 
 use perturb_graph::{Conv, DType, Expr, Graph, Tensor};
+use perturb_nn::recipe;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-/// Uniform in [-scale, scale): value k is `(x_{k+1} >> 40) / 2²³ − 1` of a 64-bit LCG with `x_0 = seed`.
-pub fn lcg(seed: u64, shape: &[usize], scale: f64) -> Tensor {
-    let mut x = seed;
-    let mut next = || {
-        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((x >> 40) as f64 / 8388608.0 - 1.0) as f32 * scale as f32
-    };
-    Tensor::new(shape, (0..shape.iter().product()).map(|_| next()).collect()).unwrap()
-}
 
 /// Weights of layer parameter `seed`, within √(3 / fan-in); `shape` has the outputs first, as in PyTorch.
 fn weights(seed: u64, shape: &[usize]) -> Expr {
     let fan_in: usize = shape[1..].iter().product();
-    Expr::param("weight", lcg(seed, shape, (3.0 / fan_in as f64).sqrt()))
+    Expr::param("weight", recipe(seed, shape, (3.0 / fan_in as f64).sqrt()))
 }
 
 fn linear(x: &Expr, seed: u64, outputs: usize) -> Expr {
@@ -26,28 +17,6 @@ fn linear(x: &Expr, seed: u64, outputs: usize) -> Expr {
 
 fn classifier(input: Expr, logits: Expr) -> Graph {
     Graph::new(vec![input], vec![("logits".into(), logits)]).unwrap()
-}
-
-/// 784-256-256-10. Seeds count biases too, which are zero.
-pub fn mlp() -> Graph {
-    let x = Expr::input("x", [1, 1, 28, 28], DType::F32);
-    let h = linear(&x.reshape([1, 784]), 1, 256).relu();
-    let h = linear(&h, 3, 256).relu();
-    classifier(x, linear(&h, 5, 10))
-}
-
-/// Three 3×3 convolutions, the last two with stride 2, and two dense layers.
-pub fn cnn() -> Graph {
-    let x = Expr::input("x", [1, 1, 28, 28], DType::F32);
-    let conv = |x: &Expr, seed, shape: &[usize], stride| {
-        let spec = Conv { strides: vec![stride; 2], padding: vec![(1, 1); 2], ..Conv::unit(2) };
-        x.try_conv(&weights(seed, shape), &spec).unwrap().relu()
-    };
-    let h = conv(&x, 100, &[32, 1, 3, 3], 1);
-    let h = conv(&h, 102, &[64, 32, 3, 3], 2);
-    let h = conv(&h, 104, &[64, 64, 3, 3], 2);
-    let h = linear(&h.reshape([1, 64 * 7 * 7]), 106, 128).relu();
-    classifier(x, linear(&h, 108, 10))
 }
 
 /// One 3×3 convolution and a dense layer on 8×8 images.

@@ -1,10 +1,11 @@
 //! What every attack promises: results within ball and bounds, verified, and independent of batching.
 
-use crate::networks::{examples, mlp, random, small_cnn};
+use crate::networks::{examples, random, small_cnn};
 use perturb_attack::{
     Adversarial, Attack, Ball, Classifier, Criterion, DeepFool, Fgsm, Norm, Pgd, Seed, Square, minimal_epsilon,
 };
 use perturb_graph::Tensor;
+use perturb_nn::peers::mlp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

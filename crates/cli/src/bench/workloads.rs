@@ -70,7 +70,7 @@ fn forward_cnn() -> Result<Work, CliError> {
 
 fn input_gradient_mlp() -> Result<Work, CliError> {
     let (x, logits) = batched(&peers::mlp(), 1)?;
-    let gradient = grad(&logits.cross_entropy(&one_hot([3].into_iter())?), &[x.clone()])?;
+    let gradient = grad(&logits.cross_entropy(&one_hot([3].into_iter())?), std::slice::from_ref(&x))?;
     let exe = Executable::compile(&gradient, &[x], &Options::default())?;
     let images = signed_images(1)?;
     Ok(Box::new(move || Ok(magnitude(&exe.run(&[&images])?))))

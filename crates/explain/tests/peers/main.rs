@@ -3,41 +3,20 @@
 use perturb_explain::{
     Attribution, Baseline, Gradient, InputTimesGradient, IntegratedGradients, Model, Occlusion, Quadrature,
 };
-use perturb_graph::{Conv, Expr, Graph, Shape, Tensor};
-
-/// Value k is `(x_{k+1} >> 40) / 2²³ − 1` of a 64-bit linear congruential generator, times `scale`.
-fn lcg(seed: u64, shape: &[usize], scale: f64) -> Tensor {
-    let mut x = seed;
-    let values = (0..shape.iter().product::<usize>()).map(|_| {
-        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        ((x >> 40) as f64 / 8388608.0 - 1.0) as f32 * scale as f32
-    });
-    Tensor::new(shape, values.collect::<Vec<f32>>()).unwrap()
-}
+use perturb_graph::Shape;
+use perturb_nn::{peers, recipe};
 
 fn cnn() -> Model {
-    // Parameters are numbered weight, bias, weight, bias, …; biases are zero.
-    let weight = |k: u64, shape: &[usize]| {
-        let fan_in: usize = shape[1..].iter().product();
-        Expr::param(format!("w{k}"), lcg(100 + 2 * k, shape, (3.0 / fan_in as f64).sqrt()))
-    };
-    let x = Expr::input("x", [1, 1, 28, 28], perturb_graph::DType::F32);
-    let pad = |stride: usize| Conv { padding: vec![(1, 1); 2], strides: vec![stride; 2], ..Conv::unit(2) };
-    let h = x.conv(&weight(0, &[32, 1, 3, 3]), pad(1)).relu();
-    let h = h.conv(&weight(1, &[64, 32, 3, 3]), pad(2)).relu();
-    let h = h.conv(&weight(2, &[64, 64, 3, 3]), pad(2)).relu().reshape([1, 3136]);
-    let h = h.matmul(&weight(3, &[128, 3136]).transpose(&[1, 0])).relu();
-    let logits = h.matmul(&weight(4, &[10, 128]).transpose(&[1, 0]));
-    Model::compile(&Graph::new(vec![x], vec![("logits".into(), logits)]).unwrap(), 128).unwrap()
+    Model::compile(&peers::cnn(), 128).unwrap()
 }
 
-// Sum of absolute values, and sum of products with lcg(11).
+// Sum of absolute values, and sum of products with recipe(11).
 fn figures(model: &Model, method: &dyn Attribution) -> (f64, f64) {
-    let mut inputs = lcg(7, &[16, 1, 28, 28], 1.0);
+    let mut inputs = recipe(7, [16, 1, 28, 28], 1.0);
     inputs.as_mut_slice::<f32>().iter_mut().for_each(|v| *v = (*v + 1.0) / 2.0);
     let maps = method.attribute(model, &inputs, &[3; 16]).unwrap();
     assert_eq!(*maps.shape(), Shape::from([16, 1, 28, 28]));
-    let weights = lcg(11, &[16, 1, 28, 28], 1.0).to_f64_vec();
+    let weights = recipe(11, [16, 1, 28, 28], 1.0).to_f64_vec();
     let maps = maps.to_f64_vec();
     (maps.iter().map(|v| v.abs()).sum(), maps.iter().zip(weights).map(|(v, w)| v * w).sum())
 }
