@@ -4,7 +4,7 @@ use crate::primitives::*;
 use crate::{DType, Expr, GraphError, Interval, Result, Rounding, Shape, Tensor};
 use std::sync::Arc;
 
-/// The rules of one primitive. One file of [`crate::primitives`] holds all the rules of one primitive.
+/// The rules of one primitive. One file of the module `primitives` holds all the rules of one primitive.
 pub trait Primitive {
     /// Name in messages and drawings.
     fn name(&self) -> &'static str;
