@@ -1,6 +1,6 @@
 //! Convolution and its two adjoints: the three contractions of one trilinear form.
 
-use super::dot::bilinear_interval;
+use super::dot::{SUMS, bilinear_interval};
 use super::finish;
 use super::layout::for_each_index;
 use crate::interval::gamma;
@@ -245,7 +245,7 @@ impl Primitive for Convolution {
             _ => wanted.shape().count(),
         };
         let size = self.clone().of(&inputs[0].magnitude(), &inputs[1].magnitude());
-        Some(size.scale(3.0 * gamma(terms + self.terms(node) + 2, node.dtype())))
+        Some(size.scale(SUMS * gamma(terms + self.terms(node) + 2, node.dtype())))
     }
 }
 

@@ -196,9 +196,13 @@ impl Primitive for DotDims {
         let count = |x: &Expr, free: Vec<usize>| free.into_iter().map(|a| x.shape()[a]).product::<usize>();
         let terms = if linear[0] { count(rhs, self.rhs_free(rhs)) } else { count(lhs, self.lhs_free(lhs)) };
         let size = self.apply(&inputs[0].magnitude(), &inputs[1].magnitude());
-        Some(size.scale(3.0 * gamma(terms + self.terms(lhs) + 2, node.dtype())))
+        Some(size.scale(SUMS * gamma(terms + self.terms(lhs) + 2, node.dtype())))
     }
 }
+
+/// Factor on the γ of adjoint and evaluation together: the tenth covers the rounding of the magnitudes' own sums, for
+/// which γ < 0.03 (half a million terms in f32) is enough; [`gamma`] of more terms is above what any net survives.
+pub(super) const SUMS: f64 = 1.1;
 
 /// Interval of a bilinear map of `terms` products, by centre and radius.
 ///
@@ -219,8 +223,9 @@ pub(super) fn bilinear_interval(
         if !outward {
             return (center, radius);
         }
-        // Four roundings make centre and radius; 4γ covers theirs, the map's and the network's.
-        let slack = center.abs().scale(4.0 * gamma_n);
+        // Once γ for computing the map of the centre, once for the network's own; four roundings that make centre and
+        // radius are among the 8 extra terms, and the last tenth covers the rounding of this estimate.
+        let slack = center.abs().scale(2.2 * gamma_n);
         let slack = slack.add(&center.like(4.0 * underflow(node.dtype())));
         let radius = radius.map_or_else(|| slack.clone(), |r| r.scale(1.0 + 4.0 * gamma_n).add(&slack));
         (center, Some(radius))
