@@ -32,20 +32,20 @@ def main():
     arguments = parser.parse_args()
     ours_command = [arguments.perturb, "bench", "--json"]
     only = arguments.only or list(lines(ours_command + ["--repeats", "1"]))
-    ours, theirs, checks, peers = {}, {}, {}, {}
+    ours, theirs, checks, peers = {}, {}, {}, {}  # by workload
     for _ in range(arguments.rounds):
         for name in only:
             for command, times in ((ours_command, ours), ([sys.executable, arguments.peers], theirs)):
                 line = lines(command + ["--only", name]).get(name, {})
                 if "median_ms" in line:
                     times.setdefault(name, []).append(line["median_ms"])
-                    checks.setdefault(name, []).append(line.get("check"))
+                    checks.setdefault(name, {})[command[0]] = line.get("check")
                 if times is theirs:
                     peers[name] = f"{line.get('peer', '?')} {line.get('version', '')}".strip()
-    print("| workload | peer | peer ms | perturb ms | ratio | checks |\n|---|---|---|---|---|---|")
+    print("| workload | peer | peer ms | perturb ms | ratio | checks (perturb / peer) |\n|---|---|---|---|---|---|")
     for name in only:
         mine = statistics.median(ours[name])
-        known = [c for c in checks.get(name, []) if c is not None]
+        known = [c for c in checks.get(name, {}).values() if c is not None]
         agree = "-" if len(known) < 2 else f"{known[0]:.7g} / {known[1]:.7g}"
         if name not in theirs:
             print(f"| {name} | {peers.get(name, '?')} | did not run | {mine:.3f} | - | {agree} |")

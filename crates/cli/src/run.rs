@@ -116,9 +116,10 @@ fn feeds(graph: &Graph, arrays: &[(String, Tensor)]) -> Result<Vec<Tensor>, CliE
 fn rows_of(input: &Expr, array: &Tensor) -> Result<Tensor, CliError> {
     let (declared, got) = (input.shape(), array.shape());
     let tail = without_unit_axis(declared);
-    let fits = got.len() == tail.len() + 1 && got[1..] == tail[..];
-    let stacked = got.len() == declared.len() + 1 && got[1..] == declared[..];
-    if !(fits || stacked || got == declared) {
+    // Axes of size 1 carry nothing: [20, 784] serves a model that takes [1, 784, 1].
+    let long = |sizes: &[usize]| sizes.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
+    let fits = !got.is_empty() && long(&got[1..]) == long(&tail);
+    if !(fits || got == declared) {
         return Err(CliError::Usage(format!(
             "input '{}' takes {declared} for one example, so the array must be [examples, {}]; it is {got}",
             input.name().unwrap_or("input"),

@@ -9,14 +9,16 @@ use super::subject::Subject;
 use crate::CliError;
 use crate::pictures::Canvas;
 use perturb::report::audit::{
-    AuditReport, DataInfo, GalleryItem, MinimalPerturbation, NamedImage, Normalization, Rounding, SCHEMA_VERSION,
-    Settings, StageTime, Timings, WeakInput,
+    AuditReport, Check, CheckName, DataInfo, GalleryItem, MinimalPerturbation, NamedImage, Norm, Normalization,
+    Rounding, SCHEMA_VERSION, Settings, StageTime, Timings, WeakInput,
 };
 use perturb::report::{checks, findings};
 
 /// Examples in the gallery, and inputs in the list of the weakest.
 const GALLERY: usize = 6;
 const WEAKEST: usize = 10;
+/// Who looked for the nearest adversarial examples.
+const NEAREST: &str = "The best of DeepFool and the attacks";
 
 /// What all stages found.
 pub struct Found {
@@ -41,7 +43,8 @@ pub fn report(
     let n = subject.labels.len();
     let correct = found.clean.correct.iter().filter(|&&c| c).count();
     let canvas = Canvas::of(&subject.graph, subject.limits);
-    let of_correct: Vec<Option<f64>> = (0..n).filter(|&i| found.clean.correct[i]).map(|i| found.distances[i]).collect();
+    let nearest = nearest(args, &found);
+    let of_correct: Vec<Option<f64>> = (0..n).filter(|&i| found.clean.correct[i]).map(|i| nearest[i]).collect();
     let mut report = AuditReport {
         schema_version: SCHEMA_VERSION,
         perturb_version: env!("CARGO_PKG_VERSION").into(),
@@ -61,17 +64,36 @@ pub fn report(
         attacks: found.attacked.curves.clone(),
         worst_case: found.attacked.worst_case.clone(),
         certificates: found.certified.curves.clone(),
-        minimal_perturbation: Some(MinimalPerturbation::from_distances("DeepFool", args.report_norm(), &of_correct)),
+        minimal_perturbation: Some(MinimalPerturbation::from_distances(NEAREST, args.report_norm(), &of_correct)),
         gallery: gallery(subject, &found, canvas)?,
         attributions: quality(&found.explained, args.seed)?,
-        weakest: weakest(subject, &found, canvas)?,
+        weakest: weakest(subject, args, &found, canvas)?,
         findings: vec![],
         checks: vec![],
         timings: timings(store, seconds)?,
     };
     report.checks = checks(&report, Some(found.attacked.zero_gradients));
+    // Example by example is stronger than the comparison of counts that the report alone allows.
+    if let Some(first) = found.certified.contradictions.first() {
+        report.checks.retain(|c| c.name != CheckName::CertificateContradicted);
+        let detail = format!("{first}: a fault of this program, please report it");
+        report.checks.push(Check { name: CheckName::CertificateContradicted, passed: false, detail });
+    }
     report.findings = findings(&report);
     Ok(report)
+}
+
+// Distance of each input to the nearest adversarial example that anything found.
+fn nearest(args: &AuditArgs, found: &Found) -> Vec<Option<f64>> {
+    let by_attack = |i: usize| {
+        let fall = found.attacked.falls[i].as_ref()?;
+        Some(if args.report_norm() == Norm::Linf { fall.broken.linf } else { fall.broken.l2 })
+    };
+    let smaller = |a: Option<f64>, b: Option<f64>| match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    found.distances.iter().enumerate().map(|(i, &d)| smaller(d, by_attack(i))).collect()
 }
 
 fn data_info(subject: &Subject) -> DataInfo {
@@ -142,11 +164,14 @@ fn gallery(subject: &Subject, found: &Found, canvas: Option<Canvas>) -> Result<V
 }
 
 // The correctly classified inputs that need the least to fall.
-fn weakest(subject: &Subject, found: &Found, canvas: Option<Canvas>) -> Result<Vec<WeakInput>, CliError> {
-    let reach = |i: usize| {
-        let budget = found.attacked.falls[i].as_ref().map_or(f64::INFINITY, |f| f.epsilon);
-        found.distances[i].unwrap_or(f64::INFINITY).min(budget)
-    };
+fn weakest(
+    subject: &Subject,
+    args: &AuditArgs,
+    found: &Found,
+    canvas: Option<Canvas>,
+) -> Result<Vec<WeakInput>, CliError> {
+    let nearest = nearest(args, found);
+    let reach = |i: usize| nearest[i].unwrap_or(f64::INFINITY);
     let mut order: Vec<usize> = (0..subject.labels.len()).filter(|&i| found.clean.correct[i]).collect();
     order.sort_by(|&a, &b| reach(a).total_cmp(&reach(b)).then(a.cmp(&b)));
     let mut list = Vec::new();
@@ -167,12 +192,21 @@ fn weakest(subject: &Subject, found: &Found, canvas: Option<Canvas>) -> Result<V
     Ok(list)
 }
 
+// Stages at different budgets count together.
 fn timings(store: &Store, total_seconds: f64) -> Result<Timings, CliError> {
     let mut timings = Timings { total_seconds, ..Timings::default() };
-    for (name, seconds) in store.seconds()? {
-        match name.strip_prefix("explain/") {
-            Some(method) => timings.attributions.push(StageTime { name: method.into(), seconds }),
-            None => timings.stages.push(StageTime { name, seconds }),
+    for (stage, seconds) in store.seconds()? {
+        let name = match stage.rsplit_once('/') {
+            Some((name, budget)) if budget.parse::<f64>().is_ok() => name,
+            _ => &stage,
+        };
+        let (list, name) = match name.strip_prefix("explain/") {
+            Some(method) => (&mut timings.attributions, method),
+            None => (&mut timings.stages, name),
+        };
+        match list.iter_mut().find(|s| s.name == name) {
+            Some(earlier) => earlier.seconds += seconds,
+            None => list.push(StageTime { name: name.into(), seconds }),
         }
     }
     Ok(timings)

@@ -1,6 +1,7 @@
 //! The certificate stage: which examples are proved at which budget.
 
 use super::args::{AuditArgs, AuditNorm};
+use super::attacks::Fall;
 use super::results::{Certified, SmoothedBatch};
 use super::store::Store;
 use super::subject::Subject;
@@ -15,7 +16,7 @@ use perturb::report::audit::{
 /// Examples in one batch of bounds.
 const BATCH: usize = 16;
 /// Examples that are bounded when every example is costly (convolutional networks), and that are smoothed.
-const COSTLY_EXAMPLES: usize = 50;
+const COSTLY_EXAMPLES: usize = 256;
 const SMOOTHED_EXAMPLES: usize = 50;
 const SMOOTHING_DRAWS: u64 = 1000;
 /// Noisy copies that are classified at once.
@@ -26,17 +27,32 @@ const SMOOTHING_ALPHA: f64 = 0.001;
 pub struct Certificates {
     pub curves: Vec<CertificateCurve>,
     pub settings: Vec<MethodSetting>,
+    /// Inputs that a certificate calls safe at a budget at which an attack broke them: a fault of this program.
+    pub contradictions: Vec<String>,
 }
 
-/// Runs the stage. `correct` says which examples are classified correctly.
+/// Runs the stage. `correct` says which examples are classified correctly, `falls` what broke them.
 ///
 /// # Errors
 /// If bounds cannot be computed, or the run's file fails.
-pub fn run(subject: &Subject, args: &AuditArgs, correct: &[bool], store: &Store) -> Result<Certificates, CliError> {
-    let mut all = Certificates { curves: vec![], settings: vec![] };
+pub fn run(
+    subject: &Subject,
+    args: &AuditArgs,
+    correct: &[bool],
+    falls: &[Option<Fall>],
+    store: &Store,
+) -> Result<Certificates, CliError> {
+    let mut all = Certificates { curves: vec![], settings: vec![], contradictions: vec![] };
     for (name, method) in [("IBP", Method::Ibp), ("CROWN", Method::Crown)] {
         let examples = bounded_examples(subject, method);
-        let curve = bounds_curve(subject, args, correct, store, name, method, examples)?;
+        let (curve, proved) = bounds_curve(subject, args, correct, store, name, method, examples)?;
+        for (epsilon, index) in proved {
+            if let Some(fall) = falls[index].as_ref().filter(|f| f.epsilon <= epsilon) {
+                let (attack, at) = (&fall.attack, fall.epsilon);
+                all.contradictions
+                    .push(format!("{name} proves example {index} at {epsilon}, {attack} broke it at {at}"));
+            }
+        }
         all.settings.push(MethodSetting {
             name: name.into(),
             hyperparameters: format!(
@@ -72,7 +88,7 @@ fn bounds_curve(
     name: &str,
     method: Method,
     examples: usize,
-) -> Result<CertificateCurve, CliError> {
+) -> Result<(CertificateCurve, Vec<(f64, usize)>), CliError> {
     let epsilons = args.epsilons();
     let batch = BATCH.min(examples.max(1));
     let settings = Settings { norm: args.graph_norm(), rounding: Rounding::Outward, batch, ..Settings::default() };
@@ -80,7 +96,7 @@ fn bounds_curve(
     let bar = progress::bar(&format!("certifying: {name}"), examples * epsilons.len());
     // Proved at a budget means proved at every smaller one: only what is still proved is asked again.
     let mut standing: Vec<usize> = (0..examples).filter(|&i| correct[i]).collect();
-    let mut points = Vec::new();
+    let (mut points, mut all_proved) = (Vec::new(), Vec::new());
     for &epsilon in &epsilons {
         let mut proved = Vec::new();
         for (batch, chunk) in standing.chunks(BATCH).enumerate() {
@@ -90,10 +106,11 @@ fn bounds_curve(
             bar.inc(chunk.len() as u64);
         }
         points.push(CurvePoint { epsilon, accuracy: rate(proved.len(), examples)? });
+        all_proved.extend(proved.iter().map(|&i| (epsilon, i)));
         standing = proved;
     }
     bar.finish();
-    Ok(CertificateCurve {
+    let curve = CertificateCurve {
         name: name.into(),
         guarantee: Guarantee::Deterministic,
         classifier: CertifiedClassifier::Model,
@@ -101,7 +118,8 @@ fn bounds_curve(
         examples,
         points,
         notes: "bounds of every score difference over the whole ball, rounded outward".into(),
-    })
+    };
+    Ok((curve, all_proved))
 }
 
 fn prove(subject: &Subject, certifier: &Certifier, chunk: &[usize], epsilon: f64) -> Result<Certified, CliError> {

@@ -33,7 +33,7 @@ pub fn run(args: &AuditArgs) -> Result<(), CliError> {
     let clean = attacks::clean(&subject, &model, &store)?;
     let attacked = attacks::run(&subject, args, &model, &clean.correct, &store)?;
     let distances = attacks::minimal(&subject, args, &model, &clean.correct, &store)?;
-    let certified = certificates::run(&subject, args, &clean.correct, &store)?;
+    let certified = certificates::run(&subject, args, &clean.correct, &attacked.falls, &store)?;
     let explained = attributions::run(&subject, &clean.predictions, args.seed, &store)?;
     let found = assemble::Found { clean, attacked, distances, certified, explained };
     let report = assemble::report(&subject, args, found, &store, start.elapsed().as_secs_f64())?;
