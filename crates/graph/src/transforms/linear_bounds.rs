@@ -1,92 +1,15 @@
 //! Linear bound propagation (CROWN: Zhang et al. 2018; LiRPA on general graphs: Xu et al. 2020): the backward walk of
 //! reverse mode, with relaxed slopes in place of derivatives.
 
+use super::domain::{Domain, Norm, Sets, apart_from_domains};
 use super::interval::image;
 use super::prepare::{Prepared, prepare};
 use super::pull_back::pull_back;
+use super::total::{Side, Total, euclidean};
 use super::vmap::vmap;
-use crate::interval::{gamma, unit_roundoff};
-use crate::{DotDims, Expr, GraphError, Interval, Op, Result, Rounding, Tensor, dependents, substitute, topological};
+use crate::interval::unit_roundoff;
+use crate::{Expr, GraphError, Interval, Op, Result, Rounding, Tensor, dependents, topological};
 use std::collections::{HashMap, HashSet};
-
-/// Norm of a perturbation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Norm {
-    /// Sum of magnitudes.
-    L1,
-    /// Euclidean length.
-    L2,
-    /// Largest magnitude.
-    Linf,
-}
-
-/// The set that an input ranges over; its tensors have the input's shape.
-#[derive(Clone, Debug)]
-pub enum Domain {
-    /// All points between two corners.
-    Box {
-        /// Lower corner.
-        lo: Expr,
-        /// Upper corner.
-        hi: Expr,
-    },
-    /// All points within `radius` (a scalar) of `center`, and within the box `within` if there is one.
-    Ball {
-        /// Middle.
-        center: Expr,
-        /// Radius, a scalar.
-        radius: Expr,
-        /// The norm that measures the distance.
-        norm: Norm,
-        /// Limits of every element, such as the pixel range.
-        within: Option<(Expr, Expr)>,
-    },
-}
-
-impl Domain {
-    /// The smallest box around the set.
-    pub fn bounding_box(&self, rounding: Rounding) -> Interval {
-        match self {
-            Domain::Box { lo, hi } => Interval { lo: lo.clone(), hi: hi.clone() },
-            Domain::Ball { center, radius, within, .. } => {
-                let radius = radius.reshape([]).broadcast_to(center.shape());
-                let ball = Interval { lo: center.sub(&radius), hi: center.add(&radius) }.widen(1.0, rounding);
-                match within {
-                    Some((lo, hi)) => Interval { lo: ball.lo.maximum(lo), hi: ball.hi.minimum(hi) },
-                    None => ball,
-                }
-            }
-        }
-    }
-
-    // The tensors of the input's shape, and the radius.
-    fn parts(&self) -> (Vec<&Expr>, Option<&Expr>) {
-        match self {
-            Domain::Box { lo, hi } => (vec![lo, hi], None),
-            Domain::Ball { center, radius, within, .. } => {
-                let limits = within.iter().flat_map(|(lo, hi)| [lo, hi]);
-                (std::iter::once(center).chain(limits).collect(), Some(radius))
-            }
-        }
-    }
-
-    fn check(&self, input: &Expr) -> Result<()> {
-        let (tensors, radius) = self.parts();
-        let typed = |e: &&Expr| e.dtype() == input.dtype();
-        let fits = |e: &&Expr| typed(e) && e.shape() == input.shape();
-        if tensors.iter().all(fits) && radius.iter().all(|r| typed(r) && r.shape().count() == 1) {
-            return Ok(());
-        }
-        let shapes = tensors.into_iter().chain(radius).map(|e| e.shape().clone()).collect();
-        let reason = format!("a domain of {input:?} needs its shape and type, and a radius of one element");
-        Err(GraphError::Shape { op: "linear_bounds".into(), reason, shapes })
-    }
-
-    // Over a box, an affine map of one layer has exact interval bounds.
-    fn is_box(&self) -> bool {
-        matches!(self, Domain::Box { .. } | Domain::Ball { norm: Norm::Linf, .. })
-    }
-}
 
 /// Where the bounds of inner nodes, which the relaxations need, come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -398,134 +321,7 @@ impl Bounder {
     }
 }
 
-// Length of a covector, with derivative 0 where it is 0 (a layer of dead neurons must not train to NaN). It is measured
-// relative to its largest element, so that small ones are not lost to underflow when they are squared.
-fn euclidean(covector: &Expr) -> Expr {
-    let axes: Vec<usize> = (0..covector.rank()).collect();
-    let largest = covector.abs().reduce_max(&axes, false);
-    // The length does not depend on the unit that it is measured in, so neither does its derivative.
-    let unit = largest.maximum(&largest.like(crate::interval::underflow(covector.dtype()))).stop_gradient();
-    let squares = covector.div(&unit).square().sum();
-    let nonzero = squares.step();
-    Expr::select(&nonzero, &squares, &squares.like(1.0)).sqrt().mul(&nonzero).mul(&unit)
-}
-
-// Inputs with what they range over.
-type Sets = Vec<(Expr, Domain)>;
-
-// A domain may be described through the very input that it is for (a ball around x). What varies within the domain must
-// then be told apart from the x that it is centred at.
-fn apart_from_domains(outputs: &[Expr], inputs: &[(Expr, Domain)]) -> Result<(Vec<Expr>, Sets)> {
-    let sources: Vec<Expr> = inputs.iter().map(|(x, _)| x.clone()).collect();
-    let mut described = Vec::new();
-    for (x, domain) in inputs {
-        domain.check(x)?;
-        let (tensors, radius) = domain.parts();
-        described.extend(tensors.into_iter().chain(radius).cloned());
-    }
-    let depends = dependents(&described, &sources);
-    if described.iter().all(|d| !depends.contains(&d.id())) {
-        return Ok((outputs.to_vec(), inputs.to_vec()));
-    }
-    let varying: Vec<Expr> = sources.iter().map(|x| Expr::input("varying", x.shape(), x.dtype())).collect();
-    let pairs: Vec<(Expr, Expr)> = sources.into_iter().zip(varying.iter().cloned()).collect();
-    let domains = inputs.iter().map(|(_, d)| d.clone());
-    Ok((substitute(outputs, &pairs)?, varying.into_iter().zip(domains).collect()))
-}
-
 fn relax_error(node: &Expr, error: &GraphError) -> GraphError {
     let reason = format!("for operands that vary together ({error})");
     GraphError::NoRule { op: node.op().name().into(), rule: "linear_bounds", reason }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Lower,
-    Upper,
-}
-
-impl Side {
-    // middle − reach for a lower bound, middle + reach for an upper one.
-    fn below(self, middle: &Expr, reach: &Expr) -> Expr {
-        if self == Side::Lower { middle.sub(reach) } else { middle.add(reach) }
-    }
-
-    fn tighter(self, a: &Expr, b: &Expr) -> Expr {
-        if self == Side::Lower { a.maximum(b) } else { a.minimum(b) }
-    }
-}
-
-// The constant part of a bound, as it collects along the walk, and the rounding errors to take off it at the end.
-struct Total {
-    side: Side,
-    outward: bool,
-    terms: Vec<Expr>,
-    // Errors that are complete, and magnitudes of sums of `n` products whose error is still to be multiplied by γ.
-    errors: Vec<Expr>,
-    magnitudes: Vec<(Expr, usize)>,
-}
-
-impl Total {
-    fn new(rounding: Rounding, side: Side) -> Total {
-        let outward = rounding == Rounding::Outward;
-        Total { side, outward, terms: Vec::new(), errors: Vec::new(), magnitudes: Vec::new() }
-    }
-
-    fn add_constant(&mut self, weight: &Expr, constant: &Expr) {
-        let (product, n) = self.inner(weight, constant);
-        self.terms.push(product);
-        if self.outward {
-            self.magnitudes.push((self.inner(&weight.abs(), &constant.abs()).0, n));
-        }
-    }
-
-    fn add_error(&mut self, covector: &Expr, error: &Expr) {
-        if self.outward {
-            let (product, n) = self.inner(&covector.abs(), error);
-            self.errors.push(product.clone());
-            self.magnitudes.push((product, n));
-        }
-    }
-
-    // An inner product, and the number n whose γ bounds its rounding. Outward it is taken in two levels of sums: n
-    // terms in √n blocks cost γ of 2√n, whatever the order within a level, not γ of n.
-    fn inner(&self, a: &Expr, b: &Expr) -> (Expr, usize) {
-        let n = a.shape().count();
-        let width = if self.outward { (1..=n).take_while(|w| w * w <= n).filter(|w| n % w == 0).last() } else { None };
-        match width {
-            Some(width) if width >= 8 => {
-                let blocks = n / width;
-                let dims =
-                    DotDims { lhs_contract: vec![1], rhs_contract: vec![1], lhs_batch: vec![0], rhs_batch: vec![0] };
-                let sums = a.reshape([width, blocks]).dot_general(&b.reshape([width, blocks]), dims);
-                (sums.sum(), width + blocks)
-            }
-            _ => (a.inner(b), n),
-        }
-    }
-
-    fn add_rounding(&mut self, magnitude: &Expr, n: usize) {
-        if self.outward {
-            self.magnitudes.push((magnitude.clone(), n));
-        }
-    }
-
-    fn finish(self, row: &Expr) -> Expr {
-        let sum = |terms: &[Expr]| {
-            let zero = Expr::scalar(0.0, row.dtype());
-            terms.iter().skip(1).fold(terms.first().cloned().unwrap_or(zero), |a, b| a.add(b))
-        };
-        let bound = sum(&self.terms);
-        if !self.outward {
-            return bound;
-        }
-        // Each inner product of n terms, then a sum of all of them: γ of the lengths together; twice, because the box
-        // has one for its centre and one for its radius; the last tenth for the roundings of this very estimate.
-        let count = self.terms.len() + self.errors.len() + self.magnitudes.len();
-        let weighted: Vec<Expr> =
-            self.magnitudes.iter().map(|(m, n)| m.scale(2.2 * gamma(n + count + 8, row.dtype()))).collect();
-        let error = sum(&self.errors).scale(1.0 + 1e-3).add(&sum(&weighted));
-        let error = error.offset(1e3 * crate::interval::underflow(row.dtype()));
-        self.side.below(&bound, &error)
-    }
 }
