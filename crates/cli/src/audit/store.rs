@@ -25,6 +25,9 @@ impl Store {
             let message = format!("there is no run to resume in {}: leave --resume out to start one", folder.display());
             return Err(CliError::Usage(message));
         }
+        if path.exists() {
+            refuse_running(&path)?;
+        }
         if !resume {
             for name in ["run.sqlite", "run.sqlite-wal", "run.sqlite-shm"] {
                 match std::fs::remove_file(folder.join(name)) {
@@ -56,6 +59,8 @@ impl Store {
     }
 
     fn prepare(&self) -> rusqlite::Result<()> {
+        // One run at a time: the lock is held until the process ends, however it ends.
+        self.connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         // Write-ahead logging with full synchronisation: a batch is either wholly in the file or not at all.
         self.connection.pragma_update(None, "journal_mode", "WAL")?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
@@ -120,6 +125,22 @@ impl Store {
     }
 }
 
+// Whether another process is writing this run. A damaged file is no reason to refuse: it will be replaced or reported.
+fn refuse_running(path: &Path) -> Result<(), CliError> {
+    let locked = |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+    let probe = Connection::open(path).and_then(|c| {
+        c.busy_timeout(std::time::Duration::from_millis(200))?;
+        c.execute_batch("BEGIN EXCLUSIVE; ROLLBACK;")
+    });
+    match probe {
+        Err(error) if locked(&error) => {
+            let folder = path.parent().unwrap_or(path).display();
+            Err(CliError::Usage(format!("another audit is writing to {folder}: wait for it, or use another --out")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn damaged(path: &Path, error: rusqlite::Error) -> CliError {
     CliError::Usage(format!(
         "cannot use the run's file {}: {error}; if it is damaged, start again without --resume",
@@ -141,6 +162,7 @@ mod tests {
         let store = Store::open(folder.path(), "a", true).unwrap();
         let again: Vec<f32> = store.batch("s", 0, || panic!("it is in the file")).unwrap();
         assert_eq!(again, value);
+        drop(store);
         let fresh = Store::open(folder.path(), "b", true).err().unwrap().to_string();
         assert!(fresh.contains("other settings"), "{fresh}");
     }
@@ -152,6 +174,20 @@ mod tests {
         Store::open(folder.path(), "a", false).unwrap().batch("s", 0, || Ok(1)).unwrap();
         let store = Store::open(folder.path(), "b", false).unwrap();
         assert_eq!(store.batch("s", 0, || Ok(2)).unwrap(), 2);
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Store::open(folder.path(), "a", false).unwrap();
+        first.batch("s", 0, || Ok(1)).unwrap();
+        for resume in [false, true] {
+            let message = Store::open(folder.path(), "a", resume).err().unwrap().to_string();
+            assert!(message.contains("another audit"), "{message}");
+        }
+        assert_eq!(first.batch("s", 0, || Ok(2)).unwrap(), 1, "the first run goes on undisturbed");
+        drop(first);
+        assert_eq!(Store::open(folder.path(), "a", true).unwrap().batch("s", 0, || Ok(2)).unwrap(), 1);
     }
 
     #[test]
