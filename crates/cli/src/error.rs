@@ -22,9 +22,6 @@ pub enum CliError {
     /// A graph cannot be compiled or run.
     #[error(transparent)]
     Engine(#[from] perturb::engine::EngineError),
-    /// A model file cannot be used.
-    #[error(transparent)]
-    Onnx(#[from] perturb::onnx::OnnxError),
     /// Data cannot be used.
     #[error(transparent)]
     Data(#[from] perturb::data::DataError),

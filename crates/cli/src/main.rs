@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod error;
 mod explain;
+mod model;
 mod parse;
 mod pictures;
 mod preprocessing;

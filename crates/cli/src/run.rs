@@ -1,11 +1,11 @@
 //! `perturb run`: values, gradients and bounds of a model on arrays, for scripts.
 
-use crate::CliError;
+use crate::{CliError, model};
 use perturb::certify::{Certifier, Method, Region, Settings};
 use perturb::data::npz;
 use perturb::engine::{Executable, Options};
 use perturb::graph::{Expr, Graph, Norm, Rounding, Tensor, vjp};
-use perturb::onnx::{ImportOptions, OnnxModel, import};
+use perturb::onnx::ImportOptions;
 use std::path::PathBuf;
 
 /// Options of `perturb run`.
@@ -53,9 +53,8 @@ const BATCH: usize = 32;
 /// # Errors
 /// If the model, the arrays or the options do not fit each other.
 pub fn run(args: &RunArgs) -> Result<(), CliError> {
-    let model = OnnxModel::read(&args.model)?;
     let options = ImportOptions { dims: args.dim.iter().cloned().collect(), ..ImportOptions::default() };
-    let graph = import(&model, &options)?;
+    let graph = model::load(&args.model, &options)?;
     let arrays = npz::read_all(&args.input)?;
     let feeds = feeds(&graph, &arrays)?;
     let mut exprs = graph.output_exprs();

@@ -1,12 +1,12 @@
 //! One model and one image, for the commands that look at a single example.
 
-use crate::CliError;
 use crate::audit::classifier_input;
 use crate::pictures::{Canvas, image_shape};
 use crate::preprocessing::PreprocessingArgs;
+use crate::{CliError, model};
 use perturb::data::load_image;
 use perturb::graph::{Graph, Tensor};
-use perturb::onnx::{ImportOptions, OnnxModel, import};
+use perturb::onnx::ImportOptions;
 use std::path::Path;
 
 /// A classifier in pixel units, and an image of its input's shape.
@@ -24,8 +24,8 @@ impl Single {
     ///
     /// # Errors
     /// If the model is not a classifier of images, or the image is of another size.
-    pub fn load(model: &Path, image: &Path, preprocessing: &PreprocessingArgs) -> Result<Single, CliError> {
-        let raw = import(&OnnxModel::read(model)?, &ImportOptions::default())?;
+    pub fn load(path: &Path, image: &Path, preprocessing: &PreprocessingArgs) -> Result<Single, CliError> {
+        let raw = model::load(path, &ImportOptions::default())?;
         let shape = classifier_input(&raw)?;
         let Some([channels, height, width]) = image_shape(&shape[1..]) else {
             return Err(CliError::Usage(format!("the model's input {} is not an image", raw.inputs[0].shape())));

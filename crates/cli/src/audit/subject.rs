@@ -2,11 +2,11 @@
 
 use super::AuditArgs;
 use super::builtin;
-use crate::CliError;
 use crate::preprocessing::{self, Preprocessing};
+use crate::{CliError, model};
 use perturb::data::{Dataset, LoadOptions, PixelEncoding, load};
 use perturb::graph::{Graph, Tensor};
-use perturb::onnx::{ImportOptions, OnnxModel, import};
+use perturb::onnx::ImportOptions;
 use perturb::report::audit::{Candidate, ModelInfo, OperatorCount};
 use sha2::{Digest, Sha256};
 
@@ -98,8 +98,7 @@ impl Subject {
         })?;
         let hash = hex(&Sha256::digest(&bytes));
         drop(bytes);
-        let model = OnnxModel::read(path)?;
-        let raw = import(&model, &ImportOptions::default())?;
+        let raw = model::load(path, &ImportOptions::default())?;
         let example = classifier_input(&raw)?;
         let options =
             LoadOptions { labels: args.labels.clone(), limit: args.limit, expected_shape: Some(example.clone()) };

@@ -57,7 +57,11 @@ impl Total {
     // terms in √n blocks cost γ of 2√n, whatever the order within a level, not γ of n.
     pub(super) fn inner(&self, a: &Expr, b: &Expr) -> (Expr, usize) {
         let n = a.shape().count();
-        let width = if self.outward { (1..=n).take_while(|w| w * w <= n).filter(|w| n % w == 0).last() } else { None };
+        let width = if self.outward {
+            (1..=n).take_while(|w| w * w <= n).filter(|w| n.is_multiple_of(*w)).last()
+        } else {
+            None
+        };
         match width {
             Some(width) if width >= 8 => {
                 let blocks = n / width;
