@@ -9,6 +9,21 @@ pub enum Rounding {
     Nearest,
     /// Bounds widened by a proven bound on the rounding errors of computing them *and* of evaluating the network
     /// in the same precision, in any order of summation: for verdicts.
+    ///
+    /// The argument. One operation errs by at most a factor 1 ± u; a sum of n products, in any order and with or
+    /// without fused multiply-add, by γ_n times the sum of the products' magnitudes (Higham 2002, §3.1; [`gamma`]);
+    /// library functions by the units that each function's rule states.
+    /// *Intervals*: the image of each primitive is widened by what its own evaluation and the network's may err, from
+    /// the magnitudes in the operands' intervals. By induction both the exact value and the value in this precision
+    /// stay inside.
+    /// *Linear bounds*: a covector, once computed, is an exact number λ. Pulling it through y = A·x gives μ instead of
+    /// Aᵀλ; the difference changes the bound by at most γ·⟨|λ|, |A|·|x|⟩, and |x| is known from the intervals, so the
+    /// loss is one inner product, which is added up beside the bound ([`Primitive::adjoint_error`]) with the error of
+    /// the network's own evaluation of y. Lines are valid for *any* slope, however it was rounded; only intercepts are
+    /// moved outward. At the end the inner products' own errors, and those of the estimate, are taken off.
+    /// What does not vary (weights, constants computed from them) is taken as it is stored.
+    ///
+    /// [`Primitive::adjoint_error`]: crate::Primitive::adjoint_error
     #[default]
     Outward,
 }

@@ -3,7 +3,8 @@
 use super::args::AuditArgs;
 use super::attacks::{self, AttackResults, CleanResults, KEPT};
 use super::attributions::{self, Explained, quality};
-use super::certificates::{Certificates, rate};
+use super::certificates::Certificates;
+use super::results::rate;
 use super::store::Store;
 use super::subject::Subject;
 use crate::CliError;

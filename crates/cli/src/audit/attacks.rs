@@ -1,8 +1,7 @@
 //! The attack stages: every attack at every budget, and the nearest adversarial example of every input.
 
 use super::args::AuditArgs;
-use super::certificates::rate;
-use super::results::{Attacked, Broken, Clean, Minimal};
+use super::results::{Attacked, Broken, Clean, Minimal, rate};
 use super::store::Store;
 use super::subject::Subject;
 use crate::{CliError, progress};

@@ -2,15 +2,14 @@
 
 use super::args::{AuditArgs, AuditNorm};
 use super::attacks::Fall;
-use super::results::{Certified, SmoothedBatch};
+use super::results::{Certified, SmoothedBatch, rate};
 use super::store::Store;
 use super::subject::Subject;
 use crate::{CliError, progress};
 use perturb::certify::{Certifier, Method, NoisyClassifier, Region, Settings, Smoothed};
 use perturb::graph::Rounding;
-use perturb::metrics::interval::clopper_pearson;
 use perturb::report::audit::{
-    Accuracy, CertificateCurve, CertifiedClassifier, CurvePoint, Guarantee, MethodSetting, Norm as ReportNorm,
+    CertificateCurve, CertifiedClassifier, CurvePoint, Guarantee, MethodSetting, Norm as ReportNorm,
 };
 
 /// Examples in one batch of bounds.
@@ -185,13 +184,4 @@ fn smoothing_curve(
         points: points.collect::<Result<_, CliError>>()?,
         notes: format!("of the classifier smoothed with Gaussian noise of σ = {sigma}, in ℓ₂; not of the model itself"),
     })
-}
-
-/// An accuracy with its 95 % Clopper–Pearson interval.
-///
-/// # Errors
-/// If there are no examples.
-pub fn rate(correct: usize, total: usize) -> Result<Accuracy, CliError> {
-    let interval = clopper_pearson(correct as u64, total as u64, 0.05)?;
-    Ok(Accuracy::new(correct, total, [interval.lower, interval.upper]))
 }

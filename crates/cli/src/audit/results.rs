@@ -1,5 +1,8 @@
 //! What finished batches leave in the run's file.
 
+use crate::CliError;
+use perturb::metrics::interval::clopper_pearson;
+use perturb::report::audit::Accuracy;
 use serde::{Deserialize, Serialize};
 
 /// Clean predictions of a batch.
@@ -81,4 +84,13 @@ pub struct Attributed {
     pub pointing: Option<f64>,
     /// Overlap with the mask, where it exists.
     pub mask_iou: Option<f64>,
+}
+
+/// An accuracy with its 95 % Clopper–Pearson interval.
+///
+/// # Errors
+/// If there are no examples.
+pub fn rate(correct: usize, total: usize) -> Result<Accuracy, CliError> {
+    let interval = clopper_pearson(correct as u64, total as u64, 0.05)?;
+    Ok(Accuracy::new(correct, total, [interval.lower, interval.upper]))
 }

@@ -3,6 +3,7 @@
 mod fold;
 mod fuse;
 mod memory;
+mod registers;
 mod steps;
 
 pub(crate) use fold::{fold_constants, prune};
