@@ -25,8 +25,9 @@ impl Single {
     /// # Errors
     /// If the model is not a classifier of images, or the image is of another size.
     pub fn load(path: &Path, image: &Path, preprocessing: &PreprocessingArgs) -> Result<Single, CliError> {
-        let raw = model::load(path, &ImportOptions::default())?;
+        let mut raw = model::load(path, &ImportOptions::default())?;
         let shape = classifier_input(&raw)?;
+        raw.outputs.truncate(1);
         let Some([channels, height, width]) = image_shape(&shape[1..]) else {
             return Err(CliError::Usage(format!("the model's input {} is not an image", raw.inputs[0].shape())));
         };

@@ -75,6 +75,21 @@ fn a_killed_audit_of_mnist_ends_with_the_same_report() {
 }
 
 #[test]
+fn further_outputs_of_a_model_change_nothing() {
+    let folder = Folder::new();
+    let one = folder.model("one.onnx", &classifier(4, 3));
+    let two = folder.model("two.onnx", &models::with_second_output(4, 3));
+    let data = folder.images(20, 4);
+    let audit = |model: &str, out: &str| {
+        undisturbed(&["audit", model, "--data", &data, "--epsilon", "0.1"], out);
+        let mut report = report(out);
+        report.as_object_mut().unwrap().remove("model").expect("the model is reported");
+        report
+    };
+    assert_eq!(audit(&one, &folder.path("a")), audit(&two, &folder.path("b")));
+}
+
+#[test]
 fn a_run_is_not_continued_with_other_settings() {
     let folder = Folder::new();
     let model = folder.model("model.onnx", &classifier(4, 3));

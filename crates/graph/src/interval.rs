@@ -125,6 +125,13 @@ pub fn gamma(n: usize, dtype: DType) -> f64 {
     if nu < 1.0 { nu / (1.0 - nu) } else { f64::INFINITY }
 }
 
+/// Factor on a *computed* sum of magnitudes that bounds `times` roundings of a sum of `n` products: `times`·γ_n, divided
+/// by 1 − γ_n because the magnitudes' own sum may come out too small by that, and a little for this product.
+pub(crate) fn sum_error(times: f64, n: usize, dtype: DType) -> f64 {
+    let gamma = gamma(n, dtype);
+    if gamma < 1.0 { times * gamma / (1.0 - gamma) * (1.0 + 1e-6) } else { f64::INFINITY }
+}
+
 // |x|·(ulps + 2)·2u covers `ulps` roundings of x and those of computing the slack and of adding it.
 fn slack(x: &Expr, ulps: f64) -> Expr {
     let u = unit_roundoff(x.dtype());

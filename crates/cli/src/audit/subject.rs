@@ -98,8 +98,10 @@ impl Subject {
         })?;
         let hash = hex(&Sha256::digest(&bytes));
         drop(bytes);
-        let raw = model::load(path, &ImportOptions::default())?;
+        let mut raw = model::load(path, &ImportOptions::default())?;
         let example = classifier_input(&raw)?;
+        // The scores; further outputs (such as probabilities beside logits) are not audited.
+        raw.outputs.truncate(1);
         let options =
             LoadOptions { labels: args.labels.clone(), limit: args.limit, expected_shape: Some(example.clone()) };
         let dataset = load(data, &options)?;

@@ -140,6 +140,13 @@ pub fn classifier(features: usize, classes: usize) -> ModelProto {
     model(&[1, features], nodes, vec![random("w1", 1, &[features, 16]), random("w2", 2, &[16, classes])])
 }
 
+/// A classifier that also gives its hidden units, after the scores.
+pub fn with_second_output(features: usize, classes: usize) -> ModelProto {
+    let mut model = classifier(features, classes);
+    model.graph.as_mut().unwrap().output.push(info("r", &[]));
+    model
+}
+
 /// The same on a square image `[1, 1, size, size]`.
 pub fn image_classifier(size: usize, classes: usize) -> ModelProto {
     let mut flat = node("Flatten", &["x"], "f");

@@ -1,5 +1,6 @@
 //! From nodes to steps over buffers: folding, fusion, views and memory.
 
+mod contractions;
 mod fold;
 mod fuse;
 mod memory;

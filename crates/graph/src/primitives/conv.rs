@@ -1,9 +1,9 @@
 //! Convolution and its two adjoints: the three contractions of one trilinear form.
 
-use super::dot::{SUMS, bilinear_interval};
+use super::dot::bilinear_interval;
 use super::finish;
 use super::layout::for_each_index;
-use crate::interval::gamma;
+use crate::interval::sum_error;
 use crate::op::{Primitive, arity, same_float, separately_linear, shape_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
@@ -245,7 +245,7 @@ impl Primitive for Convolution {
             _ => wanted.shape().count(),
         };
         let size = self.clone().of(&inputs[0].magnitude(), &inputs[1].magnitude());
-        Some(size.scale(SUMS * gamma(terms + self.terms(node) + 2, node.dtype())))
+        Some(size.scale(sum_error(1.0, terms + self.terms(node) + 2, node.dtype())))
     }
 }
 

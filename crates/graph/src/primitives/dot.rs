@@ -2,7 +2,7 @@
 
 use super::finish;
 use super::layout::for_each_index;
-use crate::interval::{gamma, underflow};
+use crate::interval::{sum_error, underflow};
 use crate::op::{Primitive, Relaxation, arity, same_float, separately_linear, shape_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
@@ -196,13 +196,9 @@ impl Primitive for DotDims {
         let count = |x: &Expr, free: Vec<usize>| free.into_iter().map(|a| x.shape()[a]).product::<usize>();
         let terms = if linear[0] { count(rhs, self.rhs_free(rhs)) } else { count(lhs, self.lhs_free(lhs)) };
         let size = self.apply(&inputs[0].magnitude(), &inputs[1].magnitude());
-        Some(size.scale(SUMS * gamma(terms + self.terms(lhs) + 2, node.dtype())))
+        Some(size.scale(sum_error(1.0, terms + self.terms(lhs) + 2, node.dtype())))
     }
 }
-
-/// Factor on the γ of adjoint and evaluation together: the tenth covers the rounding of the magnitudes' own sums, for
-/// which γ < 0.03 (half a million terms in f32) is enough; [`gamma`] of more terms is above what any net survives.
-pub(super) const SUMS: f64 = 1.1;
 
 /// Interval of a bilinear map of `terms` products, by centre and radius.
 ///
@@ -217,17 +213,17 @@ pub(super) fn bilinear_interval(
     map: &dyn Fn(&Expr, &Expr) -> Expr,
 ) -> Interval {
     let outward = rounding == Rounding::Outward;
-    let gamma_n = gamma(terms + 8, node.dtype());
+    let error = |times: f64| sum_error(times, terms + 8, node.dtype());
     let half = |i: &Interval| {
         let (center, radius) = if i.is_point() { (i.lo.clone(), None) } else { (i.center(), Some(i.radius())) };
         if !outward {
             return (center, radius);
         }
         // Once γ for computing the map of the centre, once for the network's own; four roundings that make centre and
-        // radius are among the 8 extra terms, and the last tenth covers the rounding of this estimate.
-        let slack = center.abs().scale(2.2 * gamma_n);
+        // radius are among the 8 extra terms.
+        let slack = center.abs().scale(error(2.0));
         let slack = slack.add(&center.like(4.0 * underflow(node.dtype())));
-        let radius = radius.map_or_else(|| slack.clone(), |r| r.scale(1.0 + 4.0 * gamma_n).add(&slack));
+        let radius = radius.map_or_else(|| slack.clone(), |r| r.scale(1.0 + error(4.0)).add(&slack));
         (center, Some(radius))
     };
     let ((ca, ra), (cb, rb)) = match (a.is_point(), b.is_point()) {

@@ -137,6 +137,10 @@ impl Primitive for MaxPool {
         if (0..spatial).any(|a| self.padding[a].0.max(self.padding[a].1) >= reach(a)) {
             return shape_error(name, "padding must be smaller than the window", inputs);
         }
+        // Nor would a window whose steps jump over the whole image.
+        if (0..spatial).any(|a| self.padding[a] != (0, 0) && self.dilation[a] > x[2 + a].max(1)) {
+            return shape_error(name, "with padding, the dilation must not exceed the size", inputs);
+        }
         match self.role {
             PoolRole::Max => Ok((pooled, dtype)),
             PoolRole::Choose if inputs[1].shape() == x => Ok((pooled, dtype)),

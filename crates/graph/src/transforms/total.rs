@@ -1,6 +1,6 @@
 //! The constant part of a bound, and the rounding errors to take off it.
 
-use crate::interval::{gamma, underflow};
+use crate::interval::{sum_error, underflow};
 use crate::{DotDims, Expr, Rounding};
 
 // Which bound of a functional is being computed.
@@ -90,10 +90,10 @@ impl Total {
             return bound;
         }
         // Each inner product of n terms, then a sum of all of them: γ of the lengths together; twice, because the box
-        // has one for its centre and one for its radius; the last tenth for the roundings of this very estimate.
+        // has one for its centre and one for its radius.
         let count = self.terms.len() + self.errors.len() + self.magnitudes.len();
         let weighted: Vec<Expr> =
-            self.magnitudes.iter().map(|(m, n)| m.scale(2.2 * gamma(n + count + 8, row.dtype()))).collect();
+            self.magnitudes.iter().map(|(m, n)| m.scale(sum_error(2.0, n + count + 8, row.dtype()))).collect();
         let error = sum(&self.errors).scale(1.0 + 1e-3).add(&sum(&weighted));
         let error = error.offset(1e3 * underflow(row.dtype()));
         self.side.below(&bound, &error)

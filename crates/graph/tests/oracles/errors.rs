@@ -69,6 +69,8 @@ fn windows_that_do_not_fit() {
     refused(image.try_max_pool(&pool), "max_pool", "padding must be smaller");
     refused(image.try_max_pool(&Pool::square(6, 2)), "max_pool", "[6, 6]");
     refused(image.try_max_pool(&Pool::square(0, 2)), "max_pool", "positive");
+    let jumping = Pool { window: vec![2; 2], strides: vec![1; 2], padding: vec![(3, 3); 2], dilation: vec![6; 2] };
+    refused(image.try_max_pool(&jumping), "max_pool", "dilation must not exceed");
     refused(image.try_avg_pool(&Pool::square(2, 1), false), "avg_pool", "rank 3");
     refused(image.try_avg_pool(&Pool::square(0, 2), false), "conv", "positive strides");
 }

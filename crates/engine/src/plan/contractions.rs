@@ -1,0 +1,107 @@
+//! Planning of what sums: reductions, matrix products and convolutions.
+
+use super::steps::{Builder, Work};
+use crate::kernels::conv::Convolving;
+use crate::kernels::gemm::{Operand, Product};
+use crate::kernels::reduce::Reduction;
+use crate::view::{View, collapse};
+use perturb_graph::{ConvShapes, Convolution, DotDims, Shape, Slot};
+
+impl Builder<'_> {
+    pub(super) fn reduce(&mut self, i: usize, axes: &[usize], max: bool) -> View {
+        let node = &self.graph.nodes[i];
+        let view = self.view(node.inputs[0]);
+        let pick = |keep: bool| -> (Vec<usize>, Vec<isize>) {
+            let chosen = (0..view.shape.len()).filter(|a| axes.contains(a) != keep);
+            chosen.map(|a| (view.shape[a], view.strides[a])).unzip()
+        };
+        let ((kept, kept_strides), (reduced, reduced_strides)) = (pick(true), pick(false));
+        // Only the row-major output constrains how kept axes merge.
+        let rows: Vec<isize> = Shape::from(&kept).strides().iter().map(|&s| s as isize).collect();
+        let (kept, mut k) = collapse(&kept, &[rows, kept_strides]);
+        // A sum does not mind the order of its axes: the evenest walk goes innermost.
+        let mut order: Vec<usize> = (0..reduced.len()).collect();
+        order.sort_by_key(|&a| std::cmp::Reverse(reduced_strides[a].unsigned_abs()));
+        let reduced: Vec<usize> = order.iter().map(|&a| reduced[a]).collect();
+        let reduced_strides: Vec<isize> = order.iter().map(|&a| reduced_strides[a]).collect();
+        let (reduced, mut r) = collapse(&reduced, &[reduced_strides]);
+        let reduction = Reduction {
+            max,
+            offset: view.offset,
+            kept,
+            kept_strides: k.swap_remove(1),
+            reduced,
+            reduced_strides: r.swap_remove(0),
+        };
+        self.step(Work::Reduce(reduction), vec![view.source], &node.shape)
+    }
+
+    pub(super) fn dot(&mut self, i: usize, dims: &DotDims) -> View {
+        let node = &self.graph.nodes[i];
+        let (l, r) = (node.inputs[0], node.inputs[1]);
+        let rank = |x: usize| self.graph.nodes[x].shape.len();
+        let lf = DotDims::free(rank(l), &dims.lhs_contract, &dims.lhs_batch);
+        let rf = DotDims::free(rank(r), &dims.rhs_contract, &dims.rhs_batch);
+        // Contracted axes may be walked in any common order: that of the left operand's memory.
+        let mut order: Vec<usize> = (0..dims.lhs_contract.len()).collect();
+        let left_view = self.view(l);
+        order.sort_by_key(|&k| std::cmp::Reverse(left_view.strides[dims.lhs_contract[k]].unsigned_abs()));
+        let lc: Vec<usize> = order.iter().map(|&k| dims.lhs_contract[k]).collect();
+        let rc: Vec<usize> = order.iter().map(|&k| dims.rhs_contract[k]).collect();
+        let (left, lrow, lcol) = self.matrix(l, &dims.lhs_batch, &lf, &lc);
+        let (right, rrow, rcol) = self.matrix(r, &dims.rhs_batch, &rc, &rf);
+        let count = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.shape[a]).product::<usize>();
+        let batch_strides = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.strides[a]).collect::<Vec<_>>();
+        let (m, n, k) = (count(&left, &lf), count(&right, &rf), count(&left, &lc));
+        let product = Product {
+            batch: dims.lhs_batch.iter().map(|&a| left.shape[a]).collect(),
+            m,
+            n,
+            k,
+            lhs: Operand {
+                offset: left.offset,
+                batch_strides: batch_strides(&left, &dims.lhs_batch),
+                row_stride: lrow,
+                column_stride: lcol,
+            },
+            rhs: Operand {
+                offset: right.offset,
+                batch_strides: batch_strides(&right, &dims.rhs_batch),
+                row_stride: rrow,
+                column_stride: rcol,
+            },
+        };
+        self.step(Work::Product(product), vec![left.source, right.source], &node.shape)
+    }
+
+    // A reading of a node as matrices with one stride for `rows` and one for `columns`; copied if there is none.
+    fn matrix(&mut self, i: usize, batch: &[usize], rows: &[usize], columns: &[usize]) -> (View, isize, isize) {
+        let view = self.view(i);
+        if let (Some(r), Some(c)) = (view.merged_stride(rows), view.merged_stride(columns)) {
+            return (view, r, c);
+        }
+        // A copy in the order [batch, rows, columns], read back under the node's own axes.
+        let order: Vec<usize> = batch.iter().chain(rows).chain(columns).copied().collect();
+        let copy = self.copy(&view.transpose(&order));
+        let mut strides = vec![0; order.len()];
+        order.iter().zip(&copy.strides).for_each(|(&axis, &s)| strides[axis] = s);
+        let restored = View { strides, shape: view.shape.clone(), ..copy };
+        let stride = |axes: &[usize]| restored.merged_stride(axes).unwrap_or(0);
+        let (r, c) = (stride(rows), stride(columns));
+        (restored, r, c)
+    }
+
+    pub(super) fn conv(&mut self, i: usize, conv: &Convolution) -> View {
+        let node = &self.graph.nodes[i];
+        let reads: Vec<View> = node.inputs.iter().map(|&x| self.contiguous(x)).collect();
+        let (a, b, r) = (reads[0].shape.clone(), reads[1].shape.clone(), node.shape.clone());
+        let (image, kernel, response) = match conv.result {
+            Slot::Response => (a, b, r),
+            Slot::Image => (r, b, a),
+            Slot::Kernel => (a, r, b),
+        };
+        let shapes = ConvShapes { image, kernel, response };
+        let work = Convolving::new(conv, &shapes).expect("checked by `unsupported`");
+        self.step(Work::Convolve(work), reads.iter().map(|v| v.source).collect(), &node.shape)
+    }
+}
