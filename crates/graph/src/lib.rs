@@ -46,5 +46,6 @@ pub use primitives::{
 pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};
 pub use transforms::{
-    Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, grad, interval, intervals, jvp, linear_bounds, vjp, vmap,
+    Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, grad, interval, intervals, jvp, linear_bounds,
+    vjp, vmap,
 };

@@ -25,6 +25,7 @@ pub use reduce_sum::ReduceSum;
 pub use select::Select;
 pub use stop_gradient::StopGradient;
 pub use unary::Unary;
+pub(crate) use unary::relu_with_slope;
 
 use crate::{Expr, Tensor};
 

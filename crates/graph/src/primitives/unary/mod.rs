@@ -21,6 +21,7 @@ use super::finish;
 use crate::op::{Primitive, Relaxation, arity, jointly_linear, same_float};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 pub(crate) use lines::Lines;
+pub(crate) use relu::relu_with_slope;
 
 /// An elementwise function of one floating-point operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use super::lines::{Line, above_chord, chord_slope};
 use super::{Lines, Rules, increasing};
-use crate::{Expr, Interval, Rounding, Unary};
+use crate::{Expr, Interval, Relaxation, Rounding, Unary};
 
 pub(super) struct Relu;
 
@@ -30,4 +30,15 @@ impl Rules for Relu {
         let lower = Line { slope: x.lo.add(&x.hi).step(), intercept: x.lo.like(0.0) };
         Some(Lines::new(lower, upper))
     }
+}
+
+/// Enclosures of `relu` with a lower line of a given slope through 0 where the sign of the operand is open. Every slope in
+/// [0, 1] is valid; others are clipped.
+pub(crate) fn relu_with_slope(x: &Expr, bounds: &Interval, slope: &Expr, rounding: Rounding) -> Relaxation {
+    let zero = x.like(0.0);
+    let clipped = slope.maximum(&zero).minimum(&x.like(1.0));
+    let decided = bounds.lo.greater_equal(&zero).maximum(&bounds.hi.less_equal(&zero));
+    let lines = Relu.lines(bounds, rounding).expect("relu has lines on every interval");
+    let lower_slope = Expr::select(&decided, &lines.lower_slope, &clipped);
+    Relaxation { lower: x.mul(&lower_slope), upper: x.mul(&lines.upper_slope).add(&lines.upper_intercept) }
 }

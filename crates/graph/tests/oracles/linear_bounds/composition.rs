@@ -5,7 +5,7 @@ use super::{NEAREST, OUTWARD, bounds};
 use crate::interval::escape;
 use crate::numbers::{Complaints, assert_close, difference, inner, run, seeded, uniform};
 use perturb_graph::{
-    DType, Domain, Expr, Interval, Norm, Rounding, Tensor, eval, grad, interval, jvp, linear_bounds, vjp, vmap,
+    Conv, DType, Domain, Expr, Interval, Norm, Rounding, Tensor, eval, grad, interval, jvp, linear_bounds, vjp, vmap,
 };
 use rand::RngExt;
 
@@ -162,6 +162,46 @@ fn several_sets_at_once() {
             let moved = b.to_f64_vec().iter().map(|v| v + radius * [-1.0, 1.0][rng.random_range(0..2)]).collect();
             let feeds =
                 [(x.clone(), Tensor::new([3], direction).unwrap()), (w.clone(), Tensor::new([3, 2], moved).unwrap())];
+            complaints.add(seed, escape(&lo, &hi, &run(&[y.clone()], &feeds)[0], 1e-12));
+        }
+    }
+}
+
+// Kernels and images vary at once, with strides, padding, dilation and groups.
+#[test]
+fn perturbed_kernels() {
+    let mut complaints = Complaints::default();
+    for seed in 0..12 {
+        let rng = &mut seeded(4000 + seed);
+        let groups = 1 + seed as usize % 2;
+        let (x, w) = (Expr::input("x", [1, 2, 5, 4], DType::F64), Expr::input("w", [4, 2 / groups, 2, 3], DType::F64));
+        let conv = Conv {
+            strides: vec![1 + seed as usize % 2, 1],
+            padding: vec![(1, 0), (1, 2)],
+            dilation: vec![1, 1 + seed as usize % 2],
+            groups,
+            ..Conv::unit(2)
+        };
+        let head = Expr::constant(uniform(rng, [4, 1, 1], DType::F64, (-1.0, 1.0)));
+        let y = x.conv(&w, conv).relu().mul(&head).reduce_sum(&[1], false);
+        let (a, b) =
+            (uniform(rng, x.shape(), DType::F64, (-1.0, 1.0)), uniform(rng, w.shape(), DType::F64, (-1.0, 1.0)));
+        let radius = [0.01, 0.1, 0.4][seed as usize % 3];
+        let around = |t: &Tensor| ball(&Expr::constant(t.clone()), &Expr::scalar(radius, DType::F64), Norm::Linf);
+        let domains = [(x.clone(), around(&a)), (w.clone(), around(&b))];
+        let (lo, hi) = bounds(&y, &domains, OUTWARD);
+        let by_interval: Vec<(Expr, Interval)> =
+            domains.iter().map(|(v, d)| (v.clone(), d.bounding_box(Rounding::Nearest))).collect();
+        let loose = interval(&[y.clone()], &by_interval, Rounding::Nearest).remove(0);
+        let loose = run(&[loose.hi.sub(&loose.lo).sum()], &[])[0][0];
+        let width: f64 = lo.iter().zip(&hi).map(|(l, h)| h - l).sum();
+        assert!(width < loose * (1.0 + 1e-9), "seed {seed}: {width} for {loose} by intervals");
+        for _ in 0..50 {
+            let mut moved = |t: &Tensor| {
+                let step = |v: &f64| v + radius * [-1.0, 1.0][rng.random_range(0..2)];
+                Tensor::new(t.shape(), t.to_f64_vec().iter().map(step).collect()).unwrap()
+            };
+            let feeds = [(x.clone(), moved(&a)), (w.clone(), moved(&b))];
             complaints.add(seed, escape(&lo, &hi, &run(&[y.clone()], &feeds)[0], 1e-12));
         }
     }

@@ -7,6 +7,7 @@ mod exact;
 mod nets;
 mod rounding;
 mod sets;
+mod slopes;
 
 use crate::numbers::run;
 use perturb_graph::{Domain, Expr, Intermediate, LinearBoundsOptions, Rounding, linear_bounds};

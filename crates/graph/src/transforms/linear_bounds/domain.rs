@@ -1,6 +1,7 @@
 //! The sets that inputs range over.
 
 use crate::{Expr, GraphError, Interval, Result, Rounding, dependents, substitute};
+
 /// Norm of a perturbation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Norm {

@@ -1,0 +1,132 @@
+//! Free lower slopes of `relu` (α-CROWN): valid for every choice, and better for the best one.
+
+use super::NEAREST;
+use crate::numbers::{assert_close, inner, run, seeded, uniform};
+use perturb_graph::{Bounder, DType, Domain, Expr, Interval, Norm, Slopes, Tensor, grad};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// A relu network with all inner nodes bounded, ready for walks from its output.
+struct Problem {
+    input: Expr,
+    output: Expr,
+    bounder: Bounder,
+    center: Vec<f64>,
+    radius: f64,
+}
+
+impl Problem {
+    fn random(rng: &mut ChaCha8Rng) -> Problem {
+        let x = Expr::input("x", [4], DType::F64);
+        let mut dense = |h: &Expr, n: usize| {
+            let w = Expr::constant(uniform(rng, [h.shape()[0], n], DType::F64, (-1.0, 1.0)));
+            h.matmul(&w).add(&Expr::constant(uniform(rng, [n], DType::F64, (-0.3, 0.3))))
+        };
+        let h = dense(&x, 6).relu();
+        let h = dense(&h, 6).relu();
+        let y = dense(&h, 2);
+        let (center, radius) = (uniform(rng, [4], DType::F64, (-1.0, 1.0)), 0.5);
+        let ball = Domain::Ball {
+            center: Expr::constant(center.clone()),
+            radius: Expr::scalar(radius, DType::F64),
+            norm: Norm::Linf,
+            within: None,
+        };
+        let (mut bounder, outputs) = Bounder::new(&[y], &[(x.clone(), ball)], NEAREST).unwrap();
+        for node in bounder.to_tighten() {
+            let bounds = bounder.elementwise(&node).unwrap();
+            bounder.tighten(&node, bounds);
+        }
+        Problem { input: x, output: outputs[0].clone(), bounder, center: center.to_f64_vec(), radius }
+    }
+
+    /// Bounds of the outputs with placeholders for the slopes, which are returned in the order lower, upper.
+    fn bounds(&self) -> (Interval, Vec<Expr>) {
+        let rows = Expr::constant(Tensor::new([2, 2], vec![1.0, 0.0, 0.0, 1.0]).unwrap());
+        let side = || -> Vec<(Expr, Expr)> {
+            let kinks = self.bounder.kinks(&self.output).into_iter();
+            kinks.map(|k| (k.clone(), Expr::input("slopes", k.shape().prepend(2), DType::F64))).collect()
+        };
+        let slopes = Slopes { lower: side(), upper: side() };
+        let placeholders = slopes.lower.iter().chain(&slopes.upper).map(|(_, s)| s.clone()).collect();
+        (self.bounder.functionals_with(&self.output, &rows, &slopes).unwrap(), placeholders)
+    }
+
+    fn sample(&self, rng: &mut ChaCha8Rng) -> Vec<f64> {
+        let corner = rng.random::<bool>();
+        let mut step = || if corner { [-1.0, 1.0][rng.random_range(0..2)] } else { rng.random_range(-1.0..1.0) };
+        let at = self.center.iter().map(|c| c + self.radius * step()).collect();
+        run(&[self.output.clone()], &[(self.input.clone(), Tensor::new([4], at).unwrap())]).remove(0)
+    }
+}
+
+fn feeds(placeholders: &[Expr], values: &[Vec<f64>]) -> Vec<(Expr, Tensor)> {
+    placeholders.iter().zip(values).map(|(p, v)| (p.clone(), Tensor::new(p.shape(), v.clone()).unwrap())).collect()
+}
+
+// Also slopes outside [0, 1], which are clipped.
+#[test]
+fn every_choice_of_slopes_bounds() {
+    for seed in 0..30 {
+        let rng = &mut seeded(seed);
+        let problem = Problem::random(rng);
+        let (bounds, placeholders) = problem.bounds();
+        for _ in 0..10 {
+            let values: Vec<Vec<f64>> =
+                placeholders.iter().map(|p| uniform(rng, p.shape(), DType::F64, (-0.5, 1.5)).to_f64_vec()).collect();
+            let ends = run(&[bounds.lo.clone(), bounds.hi.clone()], &feeds(&placeholders, &values));
+            for _ in 0..20 {
+                for (i, y) in problem.sample(rng).into_iter().enumerate() {
+                    assert!(ends[0][i] - 1e-12 <= y && y <= ends[1][i] + 1e-12, "seed {seed}: {y} outside {ends:?}");
+                }
+            }
+        }
+    }
+}
+
+// Ascent on the width of the bounds, by their gradient with respect to the slopes, from the adaptive slopes' bounds.
+#[test]
+fn ascent_on_slopes_tightens_bounds() {
+    let (mut before, mut after) = (0.0, 0.0);
+    for seed in 0..10 {
+        let rng = &mut seeded(100 + seed);
+        let problem = Problem::random(rng);
+        let rows = Expr::constant(Tensor::new([2, 2], vec![1.0, 0.0, 0.0, 1.0]).unwrap());
+        let adaptive = problem.bounder.functionals(&problem.output, &rows).unwrap();
+        let adaptive = run(&[adaptive.hi.sub(&adaptive.lo).sum()], &[])[0][0];
+        let (bounds, placeholders) = problem.bounds();
+        let width = bounds.hi.sub(&bounds.lo).sum();
+        let gradient = grad(&width, &placeholders).unwrap();
+        let mut values: Vec<Vec<f64>> = placeholders.iter().map(|p| vec![0.5; p.shape().count()]).collect();
+
+        // The gradient itself, along a random direction.
+        let directions: Vec<Vec<f64>> =
+            placeholders.iter().map(|p| uniform(rng, p.shape(), DType::F64, (-1.0, 1.0)).to_f64_vec()).collect();
+        let at = |by: f64| {
+            let moved: Vec<Vec<f64>> = values
+                .iter()
+                .zip(&directions)
+                .map(|(v, d)| v.iter().zip(d).map(|(v, d)| v + by * d).collect())
+                .collect();
+            run(&[width.clone()], &feeds(&placeholders, &moved))[0][0]
+        };
+        let slope: f64 =
+            run(&gradient, &feeds(&placeholders, &values)).iter().zip(&directions).map(|(g, d)| inner(g, d)).sum();
+        assert_close("gradient", &[slope], &[(at(1e-6) - at(-1e-6)) / 2e-6], 1e-6);
+
+        let mut best = f64::INFINITY;
+        for step in 0..60 {
+            let found = run(&[width.clone()], &feeds(&placeholders, &values))[0][0];
+            best = best.min(found);
+            let rate = 0.3 * 0.95f64.powi(step);
+            let found = run(&gradient, &feeds(&placeholders, &values));
+            for (v, g) in values.iter_mut().zip(found) {
+                let largest = g.iter().fold(1e-12f64, |m, g| m.max(g.abs()));
+                v.iter_mut().zip(g).for_each(|(v, g)| *v = (*v - rate * g / largest).clamp(0.0, 1.0));
+            }
+        }
+        before += adaptive;
+        after += best;
+    }
+    assert!(after < 0.97 * before, "{after} is hardly less than {before}");
+}
