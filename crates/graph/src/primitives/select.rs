@@ -1,7 +1,7 @@
 //! Elementwise choice by a mask.
 
 use super::finish;
-use crate::op::{Primitive, arity, batch_all, same_float, shape_error};
+use crate::op::{Primitive, Relaxation, arity, batch_all, same_float, shape_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
 /// `mask ≠ 0 ? on_true : on_false`; three operands of one shape and type. No derivative flows to the mask, and the
@@ -58,13 +58,26 @@ impl Primitive for Select {
         if mask.is_point() {
             return Interval { lo: Expr::select(&mask.lo, &a.lo, &b.lo), hi: Expr::select(&mask.lo, &a.hi, &b.hi) };
         }
-        // The mask is surely zero, surely non-zero, or undecided, when both choices are possible.
-        let zero = mask.lo.like(0.0);
-        let surely_zero = mask.lo.equal(&zero).mul(&mask.hi.equal(&zero));
-        let surely_not = mask.lo.greater(&zero).maximum(&mask.hi.less(&zero));
+        let (surely_zero, surely_not) = decided(mask);
         let either = Interval { lo: a.lo.minimum(&b.lo), hi: a.hi.maximum(&b.hi) };
         let pick =
             |a: &Expr, b: &Expr, either: &Expr| Expr::select(&surely_not, a, &Expr::select(&surely_zero, b, either));
         Interval { lo: pick(&a.lo, &b.lo, &either.lo), hi: pick(&a.hi, &b.hi, &either.hi) }
     }
+    // Where the mask is decided, the chosen operand itself; elsewhere the interval.
+    fn relax(&self, node: &Expr, bounds: &[Interval], rounding: Rounding) -> Option<Relaxation> {
+        let (surely_zero, surely_not) = decided(&bounds[0]);
+        let chosen = node.inputs()[1].mul(&surely_not).add(&node.inputs()[2].mul(&surely_zero));
+        let own = self.interval(node, bounds, rounding);
+        let open = |end: &Expr| Expr::select(&surely_not.maximum(&surely_zero), &end.like(0.0), end);
+        Some(Relaxation { lower: chosen.add(&open(&own.lo)), upper: chosen.add(&open(&own.hi)) })
+    }
+}
+
+// Where the mask is surely zero, and where it is surely not; elsewhere both choices are possible.
+fn decided(mask: &Interval) -> (Expr, Expr) {
+    let zero = mask.lo.like(0.0);
+    let surely_zero = mask.lo.equal(&zero).mul(&mask.hi.equal(&zero));
+    let surely_not = mask.lo.greater(&zero).maximum(&mask.hi.less(&zero));
+    (surely_zero, surely_not)
 }

@@ -217,3 +217,19 @@ fn outputs_that_do_not_vary_are_exact() {
     assert!(found[0].is_point());
     assert_eq!(run(&[found[1].lo.clone(), found[1].hi.clone()], &[]), [[1.0], [2.0]]);
 }
+
+// Where a varying mask is decided on the whole set, the chosen operand passes as it is: select(x > 0, 2x, −x) − 2x is 0
+// for x in [1, 2], and −3x for x in [−2, −1].
+#[test]
+fn decided_masks_pass_their_choice() {
+    let x = Expr::input("x", [1], DType::F64);
+    let y = Expr::select(&x.greater(&x.like(0.0)), &x.scale(2.0), &x.neg()).sub(&x.scale(2.0));
+    for (lo, hi, want) in [(1.0, 2.0, (0.0, 0.0)), (-2.0, -1.0, (3.0, 6.0)), (-1.0, 1.0, (-5.0, 5.0))] {
+        let (lower, upper) = bounds(&y, &[box_around(&x, lo, hi)], NEAREST);
+        if lo * hi > 0.0 {
+            assert_close("decided", &[lower[0], upper[0]], &[want.0, want.1], 1e-12);
+        } else {
+            assert!(lower[0] >= want.0 - 1e-12 && lower[0] <= 0.0 && upper[0] <= want.1 + 1e-12 && upper[0] >= 3.0);
+        }
+    }
+}
