@@ -8,6 +8,7 @@ use super::pull_back::pull_back;
 use super::total::{Side, Total, euclidean};
 use super::vmap::vmap;
 use crate::interval::unit_roundoff;
+use crate::op::linear_group;
 use crate::{Expr, GraphError, Interval, Op, Result, Rounding, Tensor, dependents, topological};
 use std::collections::{HashMap, HashSet};
 
@@ -140,7 +141,8 @@ impl Bounder {
         let box_inputs = self.inputs.iter().all(|(_, d)| d.is_box());
         let exact = if box_inputs { self.exactly_bounded() } else { HashSet::new() };
         let is_input = |n: &Expr| self.inputs.iter().any(|(x, _)| x.id() == n.id());
-        let useful = |n: &&Expr| wanted.contains(&n.id()) && !exact.contains(&n.id()) && !is_input(n);
+        let useful =
+            |n: &&Expr| wanted.contains(&n.id()) && n.dtype().is_float() && !exact.contains(&n.id()) && !is_input(n);
         self.order.iter().filter(useful).cloned().collect()
     }
 
@@ -167,7 +169,7 @@ impl Bounder {
 
     fn linear_group(&self, node: &Expr) -> Option<Vec<bool>> {
         let mask: Vec<bool> = node.inputs().iter().map(|i| self.varying.contains(&i.id())).collect();
-        node.op().primitive()?.linear_in(&mask)
+        linear_group(node, &mask)
     }
 
     /// Bounds of every element of `node`, of its shape, by one backward walk per element.
@@ -177,6 +179,9 @@ impl Bounder {
     pub fn elementwise(&self, node: &Expr) -> Result<Interval> {
         if !self.varying.contains(&node.id()) {
             return Ok(Interval::point(node));
+        }
+        if !node.dtype().is_float() {
+            return Ok(self.bounds(node));
         }
         let n = node.shape().count();
         let bytes = (n as u128) * (n as u128) * node.dtype().size() as u128;
