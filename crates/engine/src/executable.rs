@@ -6,7 +6,7 @@ use crate::lower::lower;
 use crate::plan::{Memory, Plan, Step, Work, assign, build, fold_constants};
 use crate::view::Source;
 use crate::{EngineError, plan};
-use perturb_graph::{DType, Element, Expr, Graph, Op, Shape, Tensor, topological};
+use perturb_graph::{Binary, DType, Element, Expr, Graph, Op, Shape, Tensor, Unary, topological};
 use std::sync::Mutex;
 
 /// How a graph is compiled.
@@ -183,6 +183,13 @@ fn wrap<T: Element>(values: Vec<Vec<T>>, shapes: &[Shape]) -> Vec<Tensor> {
 // Primitives exist for any number of spatial axes, kernels for up to three.
 fn unsupported(outputs: &[Expr]) -> Result<(), EngineError> {
     for node in topological(outputs) {
+        if !has_kernel(node.op()) {
+            return Err(EngineError::Graph(perturb_graph::GraphError::NoRule {
+                op: node.op().name().into(),
+                rule: "kernel",
+                reason: "yet: evaluate the graph by its definition with `perturb_graph::eval`".into(),
+            }));
+        }
         let spatial = match node.op() {
             Op::Conv(c) => c.strides.len(),
             Op::MaxPool(p) => p.window.len(),
@@ -197,6 +204,16 @@ fn unsupported(outputs: &[Expr]) -> Result<(), EngineError> {
         }
     }
     Ok(())
+}
+
+fn has_kernel(op: &Op) -> bool {
+    match op {
+        Op::Unary(f) => Unary::ALL.iter().position(|g| g == f) <= Unary::ALL.iter().position(|g| *g == Unary::Round),
+        Op::Binary(f) => !matches!(f, Binary::Pow | Binary::Atan2 | Binary::Rem),
+        Op::Cast(_) | Op::Gather(_) | Op::ScatterAdd(_) | Op::ArgMax(_) | Op::ArgSort(_) | Op::Sort(_) => false,
+        Op::CumSum(_) => false,
+        _ => true,
+    }
 }
 
 impl<T: Float> Runner<T> {

@@ -79,6 +79,8 @@ fn key(kind: &Kind) -> Option<Key> {
             Op::Conv(p) => Key::Conv(p),
             Op::MaxPool(p) => Key::MaxPool(p),
             Op::StopGradient(_) | Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => return None,
+            // Refused before they get here, see `unsupported`.
+            _ => return None,
         },
     })
 }

@@ -40,8 +40,9 @@ pub use graph::Graph;
 pub use interval::{Interval, Rounding, gamma, unit_roundoff};
 pub use op::{Op, Primitive, Relaxation};
 pub use primitives::{
-    Binary, Broadcast, Compare, Concat, ConvShapes, Convolution, DotDims, MaxPool, Pad, PoolRole, ReduceMax, ReduceSum,
-    Reshape, Reverse, Select, Slice, Slot, StopGradient, Transpose, Unary,
+    ArgMax, ArgSort, Binary, Broadcast, Cast, Compare, Concat, ConvShapes, Convolution, CumSum, DotDims, Gather,
+    GatherSizes, MaxPool, Pad, PoolRole, ReduceMax, ReduceSum, Reshape, Reverse, ScatterAdd, Select, Slice, Slot, Sort,
+    StopGradient, Transpose, Unary,
 };
 pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};

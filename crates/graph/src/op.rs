@@ -117,6 +117,20 @@ pub enum Op {
     MaxPool(MaxPool),
     /// Identity without derivative.
     StopGradient(StopGradient),
+    /// Another element type.
+    Cast(Cast),
+    /// Slices of an axis chosen by indices.
+    Gather(Gather),
+    /// Slices added up at indices of an axis: the adjoint of `Gather`.
+    ScatterAdd(ScatterAdd),
+    /// Index of the largest element.
+    ArgMax(ArgMax),
+    /// The order of elements.
+    ArgSort(ArgSort),
+    /// Elements in order.
+    Sort(Sort),
+    /// Running sum.
+    CumSum(CumSum),
 }
 
 macro_rules! each {
@@ -140,6 +154,13 @@ macro_rules! each {
             Op::Conv($p) => $body,
             Op::MaxPool($p) => $body,
             Op::StopGradient($p) => $body,
+            Op::Cast($p) => $body,
+            Op::Gather($p) => $body,
+            Op::ScatterAdd($p) => $body,
+            Op::ArgMax($p) => $body,
+            Op::ArgSort($p) => $body,
+            Op::Sort($p) => $body,
+            Op::CumSum($p) => $body,
         }
     };
 }
@@ -153,6 +174,8 @@ into_op!(Unary => Unary, Binary => Binary, Compare => Compare, Select => Select,
     Transpose => Transpose, Broadcast => Broadcast, Slice => Slice, Pad => Pad, Reverse => Reverse,
     Concat => Concat, ReduceSum => ReduceSum, ReduceMax => ReduceMax, DotDims => Dot, Convolution => Conv,
     MaxPool => MaxPool, StopGradient => StopGradient);
+into_op!(Cast => Cast, Gather => Gather, ScatterAdd => ScatterAdd, ArgMax => ArgMax, ArgSort => ArgSort, Sort => Sort,
+    CumSum => CumSum);
 
 impl Op {
     /// The rules, or `None` for a leaf.
@@ -193,6 +216,7 @@ impl Op {
             Op::Concat(_) => inputs.len() == 1,
             Op::ReduceSum(r) => r.axes.is_empty(),
             Op::ReduceMax(r) => r.axes.is_empty(),
+            Op::Cast(c) => inputs[0].dtype() == c.to,
             _ => false,
         }
     }
@@ -242,11 +266,39 @@ pub(crate) fn shape_error<T>(op: &str, reason: impl Into<String>, inputs: &[Expr
 pub(crate) fn same_float(op: &str, inputs: &[Expr]) -> Result<DType> {
     let dtype = inputs[0].dtype();
     if !dtype.is_float() || inputs.iter().any(|i| i.dtype() != dtype) {
-        let dtypes = inputs.iter().map(Expr::dtype).collect();
-        let reason = "operands must be of one floating-point type".to_string();
-        return Err(GraphError::DType { op: op.to_string(), reason, dtypes });
+        return type_error(op, "operands must be of one floating-point type", inputs);
     }
     Ok(dtype)
+}
+
+/// A type error of `op`.
+pub(crate) fn type_error<T>(op: &str, reason: impl Into<String>, inputs: &[Expr]) -> Result<T> {
+    let dtypes = inputs.iter().map(Expr::dtype).collect();
+    Err(GraphError::DType { op: op.to_string(), reason: reason.into(), dtypes })
+}
+
+/// Checks that operands are numbers of one type, which is returned.
+pub(crate) fn same_number(op: &str, inputs: &[Expr]) -> Result<DType> {
+    let dtype = inputs[0].dtype();
+    if dtype == DType::Bool || inputs.iter().any(|i| i.dtype() != dtype) {
+        return type_error(op, "operands must be numbers of one type (cast truth values first)", inputs);
+    }
+    Ok(dtype)
+}
+
+/// Checks that an axis exists, and returns its size.
+pub(crate) fn axis_size(op: &str, axis: usize, inputs: &[Expr]) -> Result<usize> {
+    match inputs[0].shape().get(axis) {
+        Some(&size) => Ok(size),
+        None => shape_error(op, format!("there is no axis {axis}"), inputs),
+    }
+}
+
+/// The group of operands in which a node is linear while those in `varying` vary, see [`Primitive::linear_in`]. Nothing
+/// is linear in integers and truth values: they have neither tangents nor covectors.
+pub(crate) fn linear_group(node: &Expr, varying: &[bool]) -> Option<Vec<bool>> {
+    let floats = node.inputs().iter().zip(varying).all(|(i, &v)| !v || i.dtype().is_float());
+    if floats && node.dtype().is_float() { node.op().primitive()?.linear_in(varying) } else { None }
 }
 
 /// Checks the number of operands.

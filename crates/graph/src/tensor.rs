@@ -24,7 +24,7 @@ pub enum Data {
 }
 
 /// A Rust type that can be a tensor's element.
-pub trait Element: Copy + Send + Sync + PartialEq + std::fmt::Debug + 'static {
+pub trait Element: Copy + Default + Send + Sync + PartialOrd + std::fmt::Debug + 'static {
     /// The element type's tag.
     const DTYPE: DType;
     /// Wraps shared elements.
@@ -179,11 +179,54 @@ impl Tensor {
         }
     }
 
-    /// The same values converted to `dtype`.
+    /// The same values converted to `dtype`, each with one rounding: to nearest among floating-point types, towards 0
+    /// (saturating, NaN to 0) from those to integers, and to whether it is not 0 for truth values.
     pub fn to_dtype(&self, dtype: DType) -> Tensor {
-        if self.dtype() == dtype {
-            return self.clone();
-        }
-        Tensor::from_f64(self.shape.clone(), dtype, self.to_f64_vec()).expect("the count is unchanged")
+        let data = match (&self.data, dtype) {
+            (data, dtype) if self.dtype() == dtype => data.clone(),
+            (Data::F64(d), DType::F32) => convert(d, |v| v as f32),
+            (Data::I64(d), DType::F32) => convert(d, |v| v as f32),
+            (Data::F32(d), DType::I64) => convert(d, |v| v as i64),
+            (Data::F64(d), DType::I64) => convert(d, |v| v as i64),
+            (Data::Bool(d), DType::I64) => convert(d, i64::from),
+            (Data::I64(d), DType::Bool) => convert(d, |v| v != 0),
+            (Data::Bool(d), DType::F32) => convert(d, |v| f32::from(u8::from(v))),
+            (_, DType::Bool) => f64_to_bool(self.to_f64_vec()),
+            (_, _) => f64::wrap(Arc::new(self.to_f64_vec())),
+        };
+        Tensor { shape: self.shape.clone(), data }
     }
 }
+
+fn convert<A: Copy, B: Element>(values: &[A], f: impl Fn(A) -> B) -> Data {
+    B::wrap(Arc::new(values.iter().map(|&v| f(v)).collect()))
+}
+
+fn f64_to_bool(values: Vec<f64>) -> Data {
+    convert(&values, |v| v != 0.0)
+}
+
+/// Evaluates `$body` with the type alias `$t` for the Rust type of `$dtype`'s elements.
+macro_rules! by_type {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            $crate::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::DType::Bool => {
+                type $t = bool;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use by_type;

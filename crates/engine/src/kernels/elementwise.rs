@@ -252,6 +252,7 @@ fn execute<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
         Scalar::Compare(Compare::Less) => map2(a, b, out, |x, y| truth(x < y)),
         Scalar::Compare(Compare::LessEqual) => map2(a, b, out, |x, y| truth(x <= y)),
         Scalar::Select => select(a, b, c, out),
+        Scalar::Binary(Binary::Pow | Binary::Atan2 | Binary::Rem) => unreachable!("refused, see `unsupported`"),
     }
 }
 
@@ -289,6 +290,7 @@ fn unary<T: Float>(f: Unary, a: Operand<T>, out: &mut [T]) {
         Unary::Floor => map1(a, out, |x| x.floor()),
         Unary::Ceil => map1(a, out, |x| x.ceil()),
         Unary::Round => map1(a, out, |x| x.round_ties_even()),
+        _ => unreachable!("refused, see `unsupported`"),
     }
 }
 

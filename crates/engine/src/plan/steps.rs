@@ -168,6 +168,7 @@ impl Builder<'_> {
                 unreachable!("elementwise nodes are fused, identities vanish when lowered")
             }
             Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => unreachable!("leaves are not primitives"),
+            _ => unreachable!("refused before planning, see `unsupported`"),
         }
     }
 

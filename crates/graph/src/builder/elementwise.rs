@@ -1,6 +1,6 @@
 //! Elementwise functions, with NumPy's broadcasting for those of two operands.
 
-use crate::{Binary, Compare, Expr, GraphError, Result, Select, Shape, StopGradient, Unary};
+use crate::{Binary, Cast, Compare, DType, Expr, GraphError, Result, Select, Shape, StopGradient, Unary};
 
 /// The shape that two operands broadcast to under NumPy's rule.
 pub(crate) fn broadcast_shape(op: &str, a: &Expr, b: &Expr) -> Result<Shape> {
@@ -28,7 +28,7 @@ macro_rules! unary {
             $(#[$doc])*
             ///
             /// # Panics
-            /// If the element type is not a floating-point type.
+            /// If the function does not take the element type.
             #[track_caller]
             pub fn $name(&self) -> Expr { Expr::build(Unary::$op, std::slice::from_ref(self)) }
         )*}
@@ -72,6 +72,28 @@ unary! {
     ceil => Ceil,
     /// Nearest integer, ties to even.
     round => Round,
+    /// log(1 + x), accurate near 0.
+    log1p => Log1p,
+    /// eˣ − 1, accurate near 0.
+    expm1 => Expm1,
+    /// Tangent.
+    tan => Tan,
+    /// Inverse sine, in [−π/2, π/2]; NaN outside of [−1, 1].
+    asin => Asin,
+    /// Inverse cosine, in [0, π]; NaN outside of [−1, 1].
+    acos => Acos,
+    /// Inverse tangent, in (−π/2, π/2).
+    atan => Atan,
+    /// Hyperbolic sine.
+    sinh => Sinh,
+    /// Hyperbolic cosine.
+    cosh => Cosh,
+    /// Inverse hyperbolic sine.
+    asinh => Asinh,
+    /// Inverse hyperbolic cosine; NaN below 1.
+    acosh => Acosh,
+    /// Inverse hyperbolic tangent; NaN outside of [−1, 1].
+    atanh => Atanh,
 }
 
 macro_rules! binary {
@@ -115,6 +137,10 @@ binary! {
     maximum, try_maximum => Binary::Max,
     /// The smaller operand.
     minimum, try_minimum => Binary::Min,
+    /// Angle of the point (x, y) = (other, self), in [−π, π].
+    atan2, try_atan2 => Binary::Atan2,
+    /// Remainder of the division, with the sign of the dividend `self`.
+    rem, try_rem => Binary::Rem,
     /// 1 where equal, else 0.
     equal, try_equal => Compare::Equal,
     /// 1 where the left operand is larger, else 0.
@@ -131,7 +157,7 @@ impl Expr {
     /// An elementwise function of one operand.
     ///
     /// # Errors
-    /// If the element type is not a floating-point type.
+    /// If the function does not take the element type.
     pub fn try_unary(&self, f: Unary) -> Result<Expr> {
         Expr::apply(f, std::slice::from_ref(self))
     }
@@ -176,8 +202,14 @@ impl Expr {
         Expr::build(StopGradient, std::slice::from_ref(self))
     }
 
-    /// `self` to the power of a constant-exponent or general operand: repeated products for small integer constants,
-    /// square root for ½, otherwise `exp(p·log x)`, which needs x > 0.
+    /// The same values in another element type, see [`Tensor::to_dtype`](crate::Tensor::to_dtype).
+    #[track_caller]
+    pub fn cast(&self, to: DType) -> Expr {
+        Expr::build(Cast { to }, std::slice::from_ref(self))
+    }
+
+    /// `self` to the power of `exponent`, broadcast as in NumPy: repeated products for small integer constants, square
+    /// root for ½, otherwise [`Binary::Pow`].
     ///
     /// # Errors
     /// If the shapes do not broadcast or the types differ.
@@ -185,13 +217,22 @@ impl Expr {
         let shape = broadcast_shape("pow", self, exponent)?;
         let x = self.try_broadcast_to(&shape)?;
         match exponent.uniform_value() {
-            Some(0.5) => x.try_unary(Unary::Sqrt),
-            Some(p) if p.fract() == 0.0 && p.abs() <= 64.0 => {
+            Some(0.5) if x.dtype().is_float() => x.try_unary(Unary::Sqrt),
+            Some(p) if x.dtype().is_float() && p.fract() == 0.0 && p.abs() <= 64.0 => {
                 let power = x.integer_power(p.abs() as u32)?;
                 if p < 0.0 { power.try_unary(Unary::Reciprocal) } else { Ok(power) }
             }
-            _ => x.try_unary(Unary::Log)?.try_mul(exponent)?.try_unary(Unary::Exp),
+            _ => Expr::apply(Binary::Pow, &[x, exponent.try_broadcast_to(&shape)?]),
         }
+    }
+
+    /// See [`Expr::try_pow`].
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the types differ.
+    #[track_caller]
+    pub fn pow(&self, exponent: &Expr) -> Expr {
+        self.try_pow(exponent).unwrap_or_else(|e| panic!("{e}"))
     }
 
     fn integer_power(&self, p: u32) -> Result<Expr> {

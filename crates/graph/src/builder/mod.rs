@@ -5,6 +5,7 @@
 mod composite;
 mod convolution;
 mod elementwise;
+mod indexing;
 mod linear;
 mod operators;
 mod structure;

@@ -1,10 +1,10 @@
 //! Elementwise comparisons: 1 where they hold, 0 elsewhere, in the operands' type.
 
-use super::finish;
-use crate::op::{Primitive, arity, batch_all, same_float, shape_error};
+use super::{finish, finish_as};
+use crate::op::{Primitive, arity, batch_all, same_number, shape_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
-/// An elementwise comparison of two floating-point operands of one shape.
+/// An elementwise comparison of two operands of one shape and number type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compare {
     /// a = b.
@@ -21,7 +21,7 @@ pub enum Compare {
 
 impl Compare {
     /// Whether the comparison holds.
-    pub fn holds(self, a: f64, b: f64) -> bool {
+    pub fn holds<T: PartialOrd>(self, a: T, b: T) -> bool {
         match self {
             Compare::Equal => a == b,
             Compare::Greater => a > b,
@@ -45,7 +45,7 @@ impl Primitive for Compare {
 
     fn infer(&self, inputs: &[Expr]) -> Result<(Shape, DType)> {
         arity(self.name(), inputs, 2)?;
-        let dtype = same_float(self.name(), inputs)?;
+        let dtype = same_number(self.name(), inputs)?;
         if inputs[0].shape() != inputs[1].shape() {
             return shape_error(self.name(), "operands must have one shape (broadcast them first)", inputs);
         }
@@ -53,6 +53,10 @@ impl Primitive for Compare {
     }
 
     fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
+        if node.dtype() == DType::I64 {
+            let (a, b) = (inputs[0].as_slice::<i64>(), inputs[1].as_slice::<i64>());
+            return finish_as(node, a.iter().zip(b).map(|(a, b)| i64::from(self.holds(a, b))).collect());
+        }
         let (a, b) = (inputs[0].to_f64_vec(), inputs[1].to_f64_vec());
         finish(node, a.into_iter().zip(b).map(|(a, b)| f64::from(u8::from(self.holds(a, b)))).collect())
     }

@@ -1,8 +1,9 @@
 //! Operands one after another along an axis.
 
-use super::finish;
+use super::finish_as;
 use crate::interval::gamma;
 use crate::op::{Primitive, batch_all, jointly_linear, shape_error};
+use crate::tensor::{Element, by_type};
 use crate::{DType, Expr, GraphError, Interval, Result, Rounding, Shape, Tensor};
 
 /// Operands one after another along `axis`; all other sizes are equal.
@@ -10,6 +11,21 @@ use crate::{DType, Expr, GraphError, Interval, Result, Rounding, Shape, Tensor};
 pub struct Concat {
     /// The axis along which operands follow each other.
     pub axis: usize,
+}
+
+impl Concat {
+    fn eval_as<T: Element>(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
+        let outer: usize = node.shape()[..self.axis].iter().product();
+        let parts: Vec<&[T]> = inputs.iter().map(|x| x.as_slice()).collect();
+        let mut values = Vec::with_capacity(node.shape().count());
+        for row in 0..outer {
+            for part in &parts {
+                let width = part.len() / outer;
+                values.extend_from_slice(&part[row * width..(row + 1) * width]);
+            }
+        }
+        finish_as(node, values)
+    }
 }
 
 impl Primitive for Concat {
@@ -39,16 +55,7 @@ impl Primitive for Concat {
     }
 
     fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
-        let outer: usize = node.shape()[..self.axis].iter().product();
-        let parts: Vec<Vec<f64>> = inputs.iter().map(|x| x.to_f64_vec()).collect();
-        let mut values = Vec::with_capacity(node.shape().count());
-        for row in 0..outer {
-            for part in &parts {
-                let width = part.len() / outer;
-                values.extend_from_slice(&part[row * width..(row + 1) * width]);
-            }
-        }
-        finish(node, values)
+        by_type!(node.dtype(), T => self.eval_as::<T>(node, inputs))
     }
 
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {

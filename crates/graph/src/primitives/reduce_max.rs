@@ -1,7 +1,8 @@
 //! Maximum over axes.
 
 use super::reduce_sum::{fold, reduced_shape};
-use crate::op::{Primitive, Relaxation, same_float, shape_error};
+use super::{finish, finish_as};
+use crate::op::{Primitive, Relaxation, same_number, shape_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
 /// Maximum over `axes`, which vanish from the shape. Where several elements are largest, the derivative is shared
@@ -31,11 +32,15 @@ impl Primitive for ReduceMax {
         if self.axes.iter().any(|&a| inputs[0].shape()[a] == 0) {
             return shape_error("reduce_max", "there is no maximum of nothing", inputs);
         }
-        Ok((shape, same_float("reduce_max", inputs)?))
+        Ok((shape, same_number("reduce_max", inputs)?))
     }
     fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
         let larger = |a: f64, b: f64| if a.is_nan() || a >= b { a } else { b };
-        fold(node, inputs[0], &self.axes, f64::NEG_INFINITY, larger)
+        let x = inputs[0];
+        if let Some(values) = x.try_as_slice::<i64>() {
+            return finish_as(node, fold(node, x, values, &self.axes, i64::MIN, i64::max));
+        }
+        finish(node, fold(node, x, &x.to_f64_vec(), &self.axes, f64::NEG_INFINITY, larger))
     }
     fn linear_in(&self, _varying: &[bool]) -> Option<Vec<bool>> {
         None

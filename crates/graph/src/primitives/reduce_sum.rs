@@ -1,9 +1,9 @@
 //! Sum over axes.
 
-use super::finish;
 use super::layout::for_each_index;
+use super::{finish, finish_as, integer};
 use crate::interval::gamma;
-use crate::op::{Primitive, arity, jointly_linear, same_float, shape_error};
+use crate::op::{Primitive, arity, jointly_linear, same_number, shape_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
 /// Sum over `axes`, which vanish from the shape. The order of summation is not specified.
@@ -24,8 +24,14 @@ pub(super) fn reduced_shape(op: &str, axes: &[usize], inputs: &[Expr]) -> Result
 }
 
 /// Folds every element of `x` into the element of the result that it belongs to.
-pub(super) fn fold(node: &Expr, x: &Tensor, axes: &[usize], init: f64, f: impl Fn(f64, f64) -> f64) -> Tensor {
-    let values = x.to_f64_vec();
+pub(super) fn fold<T: Copy>(
+    node: &Expr,
+    x: &Tensor,
+    values: &[T],
+    axes: &[usize],
+    init: T,
+    f: impl Fn(T, T) -> T,
+) -> Vec<T> {
     let strides = node.shape().strides();
     let kept: Vec<usize> = (0..x.shape().len()).filter(|a| !axes.contains(a)).collect();
     let mut result = vec![init; node.shape().count()];
@@ -35,7 +41,7 @@ pub(super) fn fold(node: &Expr, x: &Tensor, axes: &[usize], init: f64, f: impl F
         result[target] = f(result[target], values[position]);
         position += 1;
     });
-    finish(node, result)
+    result
 }
 
 impl ReduceSum {
@@ -50,10 +56,14 @@ impl Primitive for ReduceSum {
     }
     fn infer(&self, inputs: &[Expr]) -> Result<(Shape, DType)> {
         let shape = reduced_shape("reduce_sum", &self.axes, inputs)?;
-        Ok((shape, same_float("reduce_sum", inputs)?))
+        Ok((shape, same_number("reduce_sum", inputs)?))
     }
     fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
-        fold(node, inputs[0], &self.axes, 0.0, |a, b| a + b)
+        let x = inputs[0];
+        if let Some(values) = x.try_as_slice::<i64>() {
+            return finish_as(node, fold(node, x, values, &self.axes, 0, i64::wrapping_add));
+        }
+        finish(node, fold(node, x, &x.to_f64_vec(), &self.axes, 0.0, |a, b| a + b))
     }
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
         jointly_linear(varying)
@@ -67,6 +77,9 @@ impl Primitive for ReduceSum {
     fn interval(&self, node: &Expr, inputs: &[Interval], rounding: Rounding) -> Interval {
         let sum = |x: &Expr| Expr::build(self.clone(), std::slice::from_ref(x));
         let x = &inputs[0];
+        if !node.dtype().is_float() {
+            return integer::interval(self.clone(), inputs, |x| Interval { lo: sum(&x[0].lo), hi: sum(&x[0].hi) });
+        }
         let bounds = Interval { lo: sum(&x.lo), hi: sum(&x.hi) };
         if rounding == Rounding::Nearest {
             return bounds;

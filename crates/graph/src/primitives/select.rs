@@ -1,13 +1,19 @@
 //! Elementwise choice by a mask.
 
-use super::finish;
-use crate::op::{Primitive, Relaxation, arity, batch_all, same_float, shape_error};
+use super::finish_as;
+use crate::op::{Primitive, Relaxation, arity, batch_all, same_number, shape_error};
+use crate::tensor::{Element, by_type};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 
 /// `mask ≠ 0 ? on_true : on_false`; three operands of one shape and type. No derivative flows to the mask, and the
 /// value that is not chosen has none either, even where it is infinite or NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Select;
+
+fn choose<T: Element>(node: &Expr, inputs: &[&Tensor]) -> Tensor {
+    let [mask, a, b]: [&[T]; 3] = [inputs[0].as_slice(), inputs[1].as_slice(), inputs[2].as_slice()];
+    finish_as(node, (0..mask.len()).map(|i| if mask[i] != T::default() { a[i] } else { b[i] }).collect())
+}
 
 impl Primitive for Select {
     fn name(&self) -> &'static str {
@@ -16,7 +22,7 @@ impl Primitive for Select {
 
     fn infer(&self, inputs: &[Expr]) -> Result<(Shape, DType)> {
         arity("select", inputs, 3)?;
-        let dtype = same_float("select", inputs)?;
+        let dtype = same_number("select", inputs)?;
         if inputs.iter().any(|i| i.shape() != inputs[0].shape()) {
             return shape_error("select", "mask and both choices must have one shape (broadcast them first)", inputs);
         }
@@ -24,8 +30,7 @@ impl Primitive for Select {
     }
 
     fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
-        let [mask, a, b] = [inputs[0].to_f64_vec(), inputs[1].to_f64_vec(), inputs[2].to_f64_vec()];
-        finish(node, (0..mask.len()).map(|i| if mask[i] != 0.0 { a[i] } else { b[i] }).collect())
+        by_type!(node.dtype(), T => choose::<T>(node, inputs))
     }
 
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 
 /// Tangents of `outputs` when each of `inputs` moves by its tangent; `None` is zero, on both sides.
 ///
-/// The inputs may be any nodes, not only leaves: the graph is cut there.
+/// The inputs may be any nodes, not only leaves: the graph is cut there. Integers and truth values have no tangents: one
+/// that is given for such an input counts as zero.
 pub fn jvp(outputs: &[Expr], inputs: &[Expr], tangents: &[Option<Expr>]) -> Vec<Option<Expr>> {
-    let mut map: HashMap<u64, Option<Expr>> = inputs.iter().map(Expr::id).zip(tangents.iter().cloned()).collect();
+    let moves = |(x, t): (&Expr, &Option<Expr>)| (x.id(), t.clone().filter(|_| x.dtype().is_float()));
+    let mut map: HashMap<u64, Option<Expr>> = inputs.iter().zip(tangents).map(moves).collect();
     let varying = dependents(outputs, inputs);
     for node in topological(outputs) {
         if !varying.contains(&node.id()) || map.contains_key(&node.id()) {

@@ -1,5 +1,6 @@
 //! The backward walk over an affine graph: reverse mode and bound propagation are both this walk.
 
+use crate::op::linear_group;
 use crate::{Expr, GraphError, Result};
 use std::collections::{BTreeMap, HashMap};
 
@@ -107,7 +108,7 @@ impl Walk {
     // Moves a covector from a node to its operands; returns the parts on constant operands if they are wanted.
     fn step(&mut self, node: &Expr, covector: &Expr, with_constants: bool) -> Result<Vec<(Expr, Expr)>> {
         let mask: Vec<bool> = node.inputs().iter().map(|i| self.varies(i)).collect();
-        let Some((rules, group)) = node.op().primitive().and_then(|r| Some((r, r.linear_in(&mask)?))) else {
+        let Some((rules, group)) = node.op().primitive().and_then(|r| Some((r, linear_group(node, &mask)?))) else {
             let reason = "because it is not linear in what varies".to_string();
             return Err(GraphError::NoRule { op: node.op().name().into(), rule: "transpose", reason });
         };

@@ -2,7 +2,7 @@
 
 use super::Rules;
 use crate::interval::unit_roundoff;
-use crate::op::{Relaxation, jointly_linear};
+use crate::op::jointly_linear;
 use crate::{Expr, Interval, Rounding};
 
 pub(super) struct Add;
@@ -14,6 +14,9 @@ impl Rules for Add {
     }
     fn value(&self, a: f64, b: f64) -> f64 {
         a + b
+    }
+    fn integer(&self, a: i64, b: i64) -> Option<i64> {
+        Some(a.wrapping_add(b))
     }
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
         jointly_linear(varying)
@@ -33,9 +36,6 @@ impl Rules for Add {
         }
         Interval { lo: a.lo.add(&b.lo), hi: a.hi.add(&b.hi) }.widen(1.0, rounding)
     }
-    fn relax(&self, _node: &Expr, _a: &Interval, _b: &Interval, _rounding: Rounding) -> Option<Relaxation> {
-        None
-    }
     // The adjoint is exact, the sum is not.
     fn adjoint_error(&self, node: &Expr, inputs: &[Interval]) -> Option<Expr> {
         let size = inputs[0].magnitude().add(&inputs[1].magnitude());
@@ -49,6 +49,9 @@ impl Rules for Sub {
     }
     fn value(&self, a: f64, b: f64) -> f64 {
         a - b
+    }
+    fn integer(&self, a: i64, b: i64) -> Option<i64> {
+        Some(a.wrapping_sub(b))
     }
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
         jointly_linear(varying)
@@ -68,9 +71,6 @@ impl Rules for Sub {
             return Interval::point(&a.lo.sub(&b.lo)).widen(1.0, rounding);
         }
         Interval { lo: a.lo.sub(&b.hi), hi: a.hi.sub(&b.lo) }.widen(1.0, rounding)
-    }
-    fn relax(&self, _node: &Expr, _a: &Interval, _b: &Interval, _rounding: Rounding) -> Option<Relaxation> {
-        None
     }
     // The adjoint is exact, the sum is not.
     fn adjoint_error(&self, node: &Expr, inputs: &[Interval]) -> Option<Expr> {

@@ -2,7 +2,7 @@
 
 use super::{Binary, Rules};
 use crate::interval::unit_roundoff;
-use crate::op::{Primitive, Relaxation};
+use crate::op::Primitive;
 use crate::{Expr, Interval, Rounding, Unary};
 
 pub(super) struct Div;
@@ -13,6 +13,9 @@ impl Rules for Div {
     }
     fn value(&self, a: f64, b: f64) -> f64 {
         a / b
+    }
+    fn integer(&self, a: i64, b: i64) -> Option<i64> {
+        Some(if b == 0 { 0 } else { a.wrapping_div(b) })
     }
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
         (!varying[1]).then(|| varying.to_vec())
@@ -41,10 +44,11 @@ impl Rules for Div {
         let inverse = Unary::Reciprocal.interval(&b.lo, std::slice::from_ref(b), rounding);
         Binary::Mul.interval(&a.lo, &[a.clone(), inverse], rounding).widen(1.0, rounding)
     }
-    // With a varying denominator the transform rewrites the node as a·(1/b), see `linear_bounds`.
-    fn relax(&self, _node: &Expr, _a: &Interval, _b: &Interval, _rounding: Rounding) -> Option<Relaxation> {
-        None
+    // No divisor but 0, where the quotient is 0, makes an integer larger.
+    fn integer_image(&self, a: &Interval, _b: &Interval) -> Interval {
+        Interval { lo: a.magnitude().neg(), hi: a.magnitude() }
     }
+    // No `relax`: with a varying denominator the transform rewrites the node as a·(1/b), see `linear_bounds`.
     fn adjoint_error(&self, node: &Expr, inputs: &[Interval]) -> Option<Expr> {
         Some(inputs[0].magnitude().div(&inputs[1].lo.abs()).scale(4.0 * unit_roundoff(node.dtype())))
     }

@@ -1,7 +1,6 @@
 //! The larger and the smaller of two values.
 
 use super::Rules;
-use crate::op::Relaxation;
 use crate::{Expr, Interval, Rounding};
 
 pub(super) struct Max;
@@ -24,6 +23,9 @@ impl Rules for Max {
     fn value(&self, a: f64, b: f64) -> f64 {
         if a.is_nan() || a >= b { a } else { b }
     }
+    fn integer(&self, a: i64, b: i64) -> Option<i64> {
+        Some(a.max(b))
+    }
     fn linear_in(&self, _varying: &[bool]) -> Option<Vec<bool>> {
         None
     }
@@ -39,13 +41,7 @@ impl Rules for Max {
         }
         Interval { lo: a.lo.maximum(&b.lo), hi: a.hi.maximum(&b.hi) }
     }
-    // Through max(a, b) = b + relu(a − b), see `linear_bounds`.
-    fn relax(&self, _node: &Expr, _a: &Interval, _b: &Interval, _rounding: Rounding) -> Option<Relaxation> {
-        None
-    }
-    fn adjoint_error(&self, _node: &Expr, _inputs: &[Interval]) -> Option<Expr> {
-        None
-    }
+    // No `relax`: through max(a, b) = b + relu(a − b), see `linear_bounds`.
 }
 
 impl Rules for Min {
@@ -54,6 +50,9 @@ impl Rules for Min {
     }
     fn value(&self, a: f64, b: f64) -> f64 {
         if a.is_nan() || a <= b { a } else { b }
+    }
+    fn integer(&self, a: i64, b: i64) -> Option<i64> {
+        Some(a.min(b))
     }
     fn linear_in(&self, _varying: &[bool]) -> Option<Vec<bool>> {
         None
@@ -70,11 +69,5 @@ impl Rules for Min {
         }
         Interval { lo: a.lo.minimum(&b.lo), hi: a.hi.minimum(&b.hi) }
     }
-    // Through min(a, b) = a − relu(a − b), see `linear_bounds`.
-    fn relax(&self, _node: &Expr, _a: &Interval, _b: &Interval, _rounding: Rounding) -> Option<Relaxation> {
-        None
-    }
-    fn adjoint_error(&self, _node: &Expr, _inputs: &[Interval]) -> Option<Expr> {
-        None
-    }
+    // No `relax`: through min(a, b) = a − relu(a − b), see `linear_bounds`.
 }

@@ -14,6 +14,9 @@ impl Rules for Mul {
     fn value(&self, a: f64, b: f64) -> f64 {
         a * b
     }
+    fn integer(&self, a: i64, b: i64) -> Option<i64> {
+        Some(a.wrapping_mul(b))
+    }
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
         separately_linear(varying)
     }

@@ -14,6 +14,7 @@ pub use reverse::Reverse;
 pub use slice::Slice;
 pub use transpose::Transpose;
 
+use crate::tensor::{Element, by_type};
 use crate::{Expr, Interval, Op, Shape, Tensor};
 
 /// The image of an interval under a primitive that moves elements.
@@ -25,10 +26,14 @@ pub(super) fn move_interval(op: Op, x: &Interval) -> Interval {
 
 /// Fills a result by asking, for each of its multi-indices, which element of the operand (if any) stands there.
 pub(super) fn gather(node: &Expr, x: &Tensor, source: impl Fn(&[usize]) -> Option<usize>) -> Tensor {
-    let values = x.to_f64_vec();
+    by_type!(x.dtype(), T => gather_as::<T>(node, x, source))
+}
+
+fn gather_as<T: Element>(node: &Expr, x: &Tensor, source: impl Fn(&[usize]) -> Option<usize>) -> Tensor {
+    let values = x.as_slice::<T>();
     let mut result = Vec::with_capacity(node.shape().count());
-    for_each_index(node.shape(), |index| result.push(source(index).map_or(0.0, |i| values[i])));
-    super::finish(node, result)
+    for_each_index(node.shape(), |index| result.push(source(index).map_or(T::default(), |i| values[i])));
+    super::finish_as(node, result)
 }
 
 /// Calls `f` with every multi-index of `shape` in row-major order.

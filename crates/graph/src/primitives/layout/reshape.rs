@@ -26,8 +26,8 @@ impl Primitive for Reshape {
         }
         Ok((self.shape.clone(), inputs[0].dtype()))
     }
-    fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
-        super::super::finish(node, inputs[0].to_f64_vec())
+    fn eval(&self, _node: &Expr, inputs: &[&Tensor]) -> Tensor {
+        inputs[0].reshape(&self.shape).expect("the counts were compared")
     }
     fn linear_in(&self, varying: &[bool]) -> Option<Vec<bool>> {
         jointly_linear(varying)

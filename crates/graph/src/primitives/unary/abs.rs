@@ -13,6 +13,9 @@ impl Rules for Abs {
     fn value(&self, x: f64) -> f64 {
         x.abs()
     }
+    fn integer(&self, x: i64) -> Option<i64> {
+        Some(x.wrapping_abs())
+    }
     fn derivative(&self, x: &Expr, _y: &Expr) -> Option<Expr> {
         Some(x.sign())
     }

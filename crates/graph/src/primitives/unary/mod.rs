@@ -3,8 +3,12 @@
 mod abs;
 mod erf;
 mod exp;
+mod expm1;
+mod hyperbolic;
+mod inverse_trigonometric;
 mod lines;
 mod log;
+mod log1p;
 mod neg;
 mod reciprocal;
 mod relu;
@@ -17,13 +21,13 @@ mod step;
 mod tanh;
 mod trigonometric;
 
-use super::finish;
-use crate::op::{Primitive, Relaxation, arity, jointly_linear, same_float};
+use super::{finish, finish_as, integer};
+use crate::op::{Primitive, Relaxation, arity, jointly_linear, same_number, type_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 pub(crate) use lines::Lines;
 pub(crate) use relu::relu_with_slope;
 
-/// An elementwise function of one floating-point operand.
+/// An elementwise function of one operand: of floating-point type, or an integer for those with [`Unary::integer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unary {
     /// −x.
@@ -62,6 +66,28 @@ pub enum Unary {
     Ceil,
     /// Nearest integer, ties to even.
     Round,
+    /// log(1 + x), accurate near 0.
+    Log1p,
+    /// eˣ − 1, accurate near 0.
+    Expm1,
+    /// Tangent.
+    Tan,
+    /// Inverse sine, in [−π/2, π/2].
+    Asin,
+    /// Inverse cosine, in [0, π].
+    Acos,
+    /// Inverse tangent, in (−π/2, π/2).
+    Atan,
+    /// Hyperbolic sine.
+    Sinh,
+    /// Hyperbolic cosine.
+    Cosh,
+    /// Inverse hyperbolic sine.
+    Asinh,
+    /// Inverse hyperbolic cosine, not negative.
+    Acosh,
+    /// Inverse hyperbolic tangent.
+    Atanh,
 }
 
 /// What one elementwise function defines.
@@ -70,6 +96,10 @@ pub(crate) trait Rules: Sync {
     fn name(&self) -> &'static str;
     /// The function itself.
     fn value(&self, x: f64) -> f64;
+    /// The function of integers, if it is one.
+    fn integer(&self, _x: i64) -> Option<i64> {
+        None
+    }
     /// Its derivative at `x`, where `y` is the result; `None` is zero everywhere.
     fn derivative(&self, x: &Expr, y: &Expr) -> Option<Expr>;
     /// Its image of an interval as computed, without widening.
@@ -101,11 +131,22 @@ impl Unary {
             Unary::Floor => &rounding::Floor,
             Unary::Ceil => &rounding::Ceil,
             Unary::Round => &rounding::Round,
+            Unary::Log1p => &log1p::Log1p,
+            Unary::Expm1 => &expm1::Expm1,
+            Unary::Tan => &trigonometric::Tan,
+            Unary::Asin => &inverse_trigonometric::Asin,
+            Unary::Acos => &inverse_trigonometric::Acos,
+            Unary::Atan => &inverse_trigonometric::Atan,
+            Unary::Sinh => &hyperbolic::Sinh,
+            Unary::Cosh => &hyperbolic::Cosh,
+            Unary::Asinh => &hyperbolic::Asinh,
+            Unary::Acosh => &hyperbolic::Acosh,
+            Unary::Atanh => &hyperbolic::Atanh,
         }
     }
 
     /// All elementwise functions, for tests and tables.
-    pub const ALL: [Unary; 18] = [
+    pub const ALL: [Unary; 29] = [
         Unary::Neg,
         Unary::Abs,
         Unary::Sign,
@@ -124,11 +165,28 @@ impl Unary {
         Unary::Floor,
         Unary::Ceil,
         Unary::Round,
+        Unary::Log1p,
+        Unary::Expm1,
+        Unary::Tan,
+        Unary::Asin,
+        Unary::Acos,
+        Unary::Atan,
+        Unary::Sinh,
+        Unary::Cosh,
+        Unary::Asinh,
+        Unary::Acosh,
+        Unary::Atanh,
     ];
 
     /// The function in `f64`: the definition that kernels are tested against.
     pub fn value(self, x: f64) -> f64 {
         self.rules().value(x)
+    }
+
+    /// The function of integers, wrapping where the result does not fit; `None` for functions of floating-point numbers
+    /// only.
+    pub fn integer(self, x: i64) -> Option<i64> {
+        self.rules().integer(x)
     }
 }
 
@@ -139,10 +197,17 @@ impl Primitive for Unary {
 
     fn infer(&self, inputs: &[Expr]) -> Result<(Shape, DType)> {
         arity(self.name(), inputs, 1)?;
-        Ok((inputs[0].shape().clone(), same_float(self.name(), inputs)?))
+        let dtype = same_number(self.name(), inputs)?;
+        if !dtype.is_float() && self.integer(0).is_none() {
+            return type_error(self.name(), "needs a floating-point operand (cast it first)", inputs);
+        }
+        Ok((inputs[0].shape().clone(), dtype))
     }
 
     fn eval(&self, node: &Expr, inputs: &[&Tensor]) -> Tensor {
+        if let Some(values) = inputs[0].try_as_slice::<i64>() {
+            return finish_as(node, values.iter().filter_map(|&x| self.integer(x)).collect());
+        }
         finish(node, inputs[0].to_f64_vec().into_iter().map(|x| self.value(x)).collect())
     }
 
@@ -166,7 +231,10 @@ impl Primitive for Unary {
         Expr::build(*self, inputs)
     }
 
-    fn interval(&self, _node: &Expr, inputs: &[Interval], rounding: Rounding) -> Interval {
+    fn interval(&self, node: &Expr, inputs: &[Interval], rounding: Rounding) -> Interval {
+        if !node.dtype().is_float() {
+            return integer::interval(*self, inputs, |x| self.rules().image(&x[0]));
+        }
         let image = self.rules().image(&inputs[0]);
         if self.rules().ulps() == 0.0 { image } else { image.widen(self.rules().ulps(), rounding) }
     }

@@ -12,6 +12,9 @@ impl Rules for Neg {
     fn value(&self, x: f64) -> f64 {
         -x
     }
+    fn integer(&self, x: i64) -> Option<i64> {
+        Some(x.wrapping_neg())
+    }
     fn derivative(&self, x: &Expr, _y: &Expr) -> Option<Expr> {
         Some(x.like(-1.0))
     }

@@ -18,6 +18,9 @@ impl Rules for Sign {
             x * 0.0
         }
     }
+    fn integer(&self, x: i64) -> Option<i64> {
+        Some(x.signum())
+    }
     fn derivative(&self, _x: &Expr, _y: &Expr) -> Option<Expr> {
         None
     }

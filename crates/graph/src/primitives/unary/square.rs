@@ -13,6 +13,9 @@ impl Rules for Square {
     fn value(&self, x: f64) -> f64 {
         x * x
     }
+    fn integer(&self, x: i64) -> Option<i64> {
+        Some(x.wrapping_mul(x))
+    }
     fn derivative(&self, x: &Expr, _y: &Expr) -> Option<Expr> {
         Some(x.scale(2.0))
     }

@@ -3,6 +3,7 @@
 use super::domain::{Sets, apart_from_domains};
 use super::prepare::{Prepared, prepare};
 use super::{Domain, LinearBoundsOptions};
+use crate::op::linear_group;
 use crate::transforms::interval::image;
 use crate::{Expr, Interval, Op, Result, Rounding, dependents, topological};
 use std::collections::{HashMap, HashSet};
@@ -95,7 +96,8 @@ impl Bounder {
         let box_inputs = self.inputs.iter().all(|(_, d)| d.is_box());
         let exact = if box_inputs { self.exactly_bounded() } else { HashSet::new() };
         let is_input = |n: &Expr| self.inputs.iter().any(|(x, _)| x.id() == n.id());
-        let useful = |n: &&Expr| wanted.contains(&n.id()) && !exact.contains(&n.id()) && !is_input(n);
+        let useful =
+            |n: &&Expr| wanted.contains(&n.id()) && n.dtype().is_float() && !exact.contains(&n.id()) && !is_input(n);
         self.order.iter().filter(useful).cloned().collect()
     }
 
@@ -122,6 +124,6 @@ impl Bounder {
 
     pub(super) fn linear_group(&self, node: &Expr) -> Option<Vec<bool>> {
         let mask: Vec<bool> = node.inputs().iter().map(|i| self.varying.contains(&i.id())).collect();
-        node.op().primitive()?.linear_in(&mask)
+        linear_group(node, &mask)
     }
 }

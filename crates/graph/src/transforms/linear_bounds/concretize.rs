@@ -1,8 +1,8 @@
 //! The extreme value of a linear functional over a set.
 
 use super::domain::{Domain, Norm};
-use super::total::{Total, euclidean};
-use crate::{Expr, Interval};
+use super::total::{Side, Total, euclidean};
+use crate::{Expr, Interval, Sort};
 
 impl Domain {
     // Adds the smallest (or largest) value of ⟨covector, x⟩ over the set to `total`. `bounding` is a box around the set.
@@ -31,7 +31,35 @@ impl Domain {
                     None => over_ball,
                 }
             }
+            Domain::Substitutions { rows, candidates, allowed, budget } => {
+                let most = best_replacements(covector, rows, candidates, allowed, *budget, side);
+                // A gain is a sum over a row of products with differences, of at most twice the magnitude each; then
+                // gains are summed.
+                total.add_rounding(&size.scale(4.0), covector.shape().count() + 8);
+                side.tighter(&side.below(&total.inner(covector, rows).0, &most), &over_box)
+            }
         };
         total.terms.push(value);
     }
+}
+
+// How far the `budget` best replacements move ⟨covector, x⟩ towards `side`, at least 0. Words are replaced independently,
+// so the best replacements are the best candidate of each word, and of these the largest.
+fn best_replacements(
+    covector: &Expr,
+    rows: &Expr,
+    candidates: &Expr,
+    allowed: &Expr,
+    budget: usize,
+    side: Side,
+) -> Expr {
+    let (place, width) = (candidates.rank() - 2, candidates.rank() - 1);
+    let spread = |e: &Expr| e.expand_axes(candidates.shape(), &[place]);
+    let change = candidates.sub(&spread(rows)).mul(&spread(covector)).reduce_sum(&[width], false);
+    let gain = if side == Side::Lower { change.neg() } else { change };
+    let gain = Expr::select(allowed, &gain, &gain.like(0.0)).relu().reduce_max(&[place], false);
+    let words = gain.shape().count();
+    let sort = Sort { axis: 0, descending: true };
+    let largest = Expr::build(sort, &[gain.reshape([words])]);
+    largest.slice_axis(0, 0, budget.min(words)).sum()
 }

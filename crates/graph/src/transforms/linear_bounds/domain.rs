@@ -1,6 +1,6 @@
 //! The sets that inputs range over.
 
-use crate::{Expr, GraphError, Interval, Result, Rounding, dependents, substitute};
+use crate::{Expr, GraphError, Interval, Result, Rounding, Shape, dependents, substitute};
 
 /// Norm of a perturbation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,18 @@ pub enum Domain {
         /// Limits of every element, such as the pixel range.
         within: Option<(Expr, Expr)>,
     },
+    /// Word substitutions (Huang et al. 2019; Xu et al. 2020, §3.3): of the rows of an input `[…, width]`, one for each
+    /// word, at most `budget` are replaced by one of their candidates.
+    Substitutions {
+        /// The rows as they are, of the input's shape.
+        rows: Expr,
+        /// What may stand instead, `[…, candidates, width]`.
+        candidates: Expr,
+        /// 1 for a candidate, 0 for a place that is left empty, `[…, candidates]`.
+        allowed: Expr,
+        /// Most rows that may be replaced.
+        budget: usize,
+    },
 }
 
 impl Domain {
@@ -49,29 +61,52 @@ impl Domain {
                     None => ball,
                 }
             }
+            Domain::Substitutions { rows, candidates, allowed, budget } => {
+                if *budget == 0 {
+                    return Interval::point(rows);
+                }
+                let empty = |side: f64| {
+                    let mask = allowed.expand_axes(candidates.shape(), &[candidates.rank() - 1]);
+                    Expr::select(&mask, candidates, &candidates.like(side * f64::INFINITY))
+                };
+                let axis = [candidates.rank() - 2];
+                let least = empty(1.0).neg().reduce_max(&axis, false).neg();
+                Interval { lo: least.minimum(rows), hi: empty(-1.0).reduce_max(&axis, false).maximum(rows) }
+            }
         }
     }
 
-    // The tensors of the input's shape, and the radius.
-    fn parts(&self) -> (Vec<&Expr>, Option<&Expr>) {
+    // Everything that describes the set, and the shape that each part must have.
+    fn parts(&self, input: &Expr) -> Vec<(&Expr, Shape)> {
+        let shape = input.shape();
         match self {
-            Domain::Box { lo, hi } => (vec![lo, hi], None),
+            Domain::Box { lo, hi } => vec![(lo, shape.clone()), (hi, shape.clone())],
             Domain::Ball { center, radius, within, .. } => {
                 let limits = within.iter().flat_map(|(lo, hi)| [lo, hi]);
-                (std::iter::once(center).chain(limits).collect(), Some(radius))
+                let mut parts: Vec<_> = std::iter::once(center).chain(limits).map(|e| (e, shape.clone())).collect();
+                // A radius of one element may have any rank.
+                let scalar = if radius.shape().count() == 1 { radius.shape().clone() } else { Shape::from([]) };
+                parts.push((radius, scalar));
+                parts
+            }
+            Domain::Substitutions { rows, candidates, allowed, .. } => {
+                let (words, width) = shape.split_at(shape.len().saturating_sub(1));
+                let size = candidates.shape().iter().rev().nth(1).copied().unwrap_or(1).max(1);
+                let of_word = |last: &[usize]| words.iter().chain(last).copied().collect::<Shape>();
+                let full: Vec<usize> = [size].iter().chain(width).copied().collect();
+                vec![(rows, shape.clone()), (candidates, of_word(&full)), (allowed, of_word(&[size]))]
             }
         }
     }
 
     fn check(&self, input: &Expr) -> Result<()> {
-        let (tensors, radius) = self.parts();
-        let typed = |e: &&Expr| e.dtype() == input.dtype();
-        let fits = |e: &&Expr| typed(e) && e.shape() == input.shape();
-        if tensors.iter().all(fits) && radius.iter().all(|r| typed(r) && r.shape().count() == 1) {
+        let parts = self.parts(input);
+        if parts.iter().all(|(e, shape)| e.dtype() == input.dtype() && e.shape() == shape) {
             return Ok(());
         }
-        let shapes = tensors.into_iter().chain(radius).map(|e| e.shape().clone()).collect();
-        let reason = format!("a domain of {input:?} needs its shape and type, and a radius of one element");
+        let shapes = parts.iter().map(|(e, _)| e.shape().clone()).collect();
+        let wanted: Vec<String> = parts.iter().map(|(_, shape)| shape.to_string()).collect();
+        let reason = format!("a domain of {input:?} needs tensors of its type and of shapes {}", wanted.join(", "));
         Err(GraphError::Shape { op: "linear_bounds".into(), reason, shapes })
     }
 
@@ -91,8 +126,7 @@ pub(super) fn apart_from_domains(outputs: &[Expr], inputs: &[(Expr, Domain)]) ->
     let mut described = Vec::new();
     for (x, domain) in inputs {
         domain.check(x)?;
-        let (tensors, radius) = domain.parts();
-        described.extend(tensors.into_iter().chain(radius).cloned());
+        described.extend(domain.parts(x).into_iter().map(|(part, _)| part.clone()));
     }
     let depends = dependents(&described, &sources);
     if described.iter().all(|d| !depends.contains(&d.id())) {

@@ -29,6 +29,9 @@ impl Bounder {
         if !self.varying.contains(&node.id()) {
             return Ok(Interval::point(node));
         }
+        if !node.dtype().is_float() {
+            return Ok(self.bounds(node));
+        }
         let n = node.shape().count();
         let bytes = (n as u128) * (n as u128) * node.dtype().size() as u128;
         if bytes > crate::MAX_TENSOR_BYTES {

@@ -8,6 +8,7 @@ mod nets;
 mod rounding;
 mod sets;
 mod slopes;
+mod words;
 
 use crate::numbers::run;
 use perturb_graph::{Domain, Expr, Intermediate, LinearBoundsOptions, Rounding, linear_bounds};
