@@ -21,36 +21,33 @@ impl Default for Adam {
     }
 }
 
-/// One parameter's tensors between steps.
-#[derive(Clone, Debug)]
-pub struct AdamState {
-    /// First moment m.
-    pub first: Tensor,
-    /// Second moment v.
-    pub second: Tensor,
-}
-
-impl AdamState {
-    /// Zero moments for a parameter.
-    pub fn new(param: &Expr) -> AdamState {
-        let zero = Tensor::full(param.shape().clone(), 0.0f32);
-        AdamState { first: zero.clone(), second: zero }
-    }
-}
-
 impl Adam {
-    /// `(parameter, m, v)` after one step. `correction` is a scalar expression for `√(1 − β₂ᵗ)/(1 − β₁ᵗ)`, fed for
-    /// step t by [`Adam::correction`].
-    pub fn update(&self, param: &Expr, gradient: &Expr, m: &Expr, v: &Expr, correction: &Expr) -> (Expr, Expr, Expr) {
-        let m = m.scale(self.beta1).add(&gradient.scale(1.0 - self.beta1));
-        let v = v.scale(self.beta2).add(&gradient.square().scale(1.0 - self.beta2));
-        // The paper's efficient form (end of §2): ε is not corrected; at these sizes the difference vanishes.
-        let step = m.div(&v.sqrt().offset(self.epsilon)).mul(&correction.broadcast_to(m.shape()));
-        (param.sub(&step.scale(self.learning_rate)), m, v)
-    }
-
-    /// Bias correction of step `t`, counted from 1.
-    pub fn correction(&self, t: u32) -> f64 {
-        (1.0 - self.beta2.powi(t as i32)).sqrt() / (1.0 - self.beta1.powi(t as i32))
+    /// What one step replaces: pairs of a variable and its next value, for the parameters (leaves with values), their two
+    /// moments and the powers of the decays that correct their bias. The variables are parameters whose values are where
+    /// training starts, as [`perturb_engine::Executable::compile_with_state`] takes them.
+    ///
+    /// [`perturb_engine::Executable::compile_with_state`]: perturb_engine::Executable::compile_with_state
+    pub fn updates(&self, params: &[Expr], gradients: &[Expr]) -> Vec<(Expr, Expr)> {
+        let Some(dtype) = params.first().map(Expr::dtype) else { return Vec::new() };
+        let variable = |name: &str, like: &Expr, value: f64| {
+            let values = vec![value; like.shape().count()];
+            Expr::param(name, Tensor::from_f64(like.shape(), dtype, values).expect("one value for each element"))
+        };
+        let unit = Expr::scalar(1.0, dtype);
+        let (power1, power2) = (variable("beta1 power", &unit, 1.0), variable("beta2 power", &unit, 1.0));
+        let (next1, next2) = (power1.scale(self.beta1), power2.scale(self.beta2));
+        // √(1 − β₂ᵗ)/(1 − β₁ᵗ): the paper's efficient form (end of §2), in which ε is not corrected.
+        let correction = (1.0 - &next2).sqrt().div(&(1.0 - &next1)).scale(self.learning_rate);
+        let mut updates = Vec::with_capacity(3 * params.len() + 2);
+        for (param, gradient) in params.iter().zip(gradients) {
+            let (m, v) = (variable("first moment", param, 0.0), variable("second moment", param, 0.0));
+            let next_m = m.scale(self.beta1).add(&gradient.scale(1.0 - self.beta1));
+            let next_v = v.scale(self.beta2).add(&gradient.square().scale(1.0 - self.beta2));
+            let step = next_m.div(&next_v.sqrt().offset(self.epsilon)).mul(&correction.broadcast_to(param.shape()));
+            updates.push((param.clone(), param.sub(&step)));
+            updates.extend([(m, next_m), (v, next_v)]);
+        }
+        updates.extend([(power1, next1), (power2, next2)]);
+        updates
     }
 }

@@ -25,10 +25,38 @@ impl Layers {
         (weight, bias)
     }
 
-    /// `x [N, in] → x·Wᵀ + b [N, out]`.
+    /// `x […, in] → x·Wᵀ + b […, out]`.
     pub fn linear(&mut self, x: &Expr, out: usize) -> Expr {
         let (weight, bias) = self.pair("linear", &[out, x.shape()[x.rank() - 1]]);
         x.matmul(&weight.transpose(&[1, 0])).add(&bias)
+    }
+
+    /// Layer normalisation over the last axis (Ba et al. 2016), with a scale of 1 and a shift of 0 to start with.
+    pub fn layer_norm(&mut self, x: &Expr) -> Expr {
+        let (axis, width) = (x.rank() - 1, x.shape()[x.rank() - 1]);
+        let name = |part: &str| format!("norm{}.{part}", self.layer);
+        let scale = Expr::param(name("weight"), Tensor::full([width], 1.0f32));
+        let shift = Expr::param(name("bias"), Tensor::full([width], 0.0f32));
+        self.count += 2;
+        self.layer += 1;
+        let centered = x.sub(&x.reduce_mean(&[axis], true));
+        let variance = centered.square().reduce_mean(&[axis], true);
+        centered.div(&variance.offset(1e-5).sqrt()).mul(&scale).add(&shift)
+    }
+
+    /// Self-attention of `x [N, T, width]` with `heads` heads and a projection (Vaswani et al. 2017, §3.2).
+    ///
+    /// # Panics
+    /// If `heads` does not divide the width.
+    pub fn self_attention(&mut self, x: &Expr, heads: usize) -> Expr {
+        let (n, t, width) = (x.shape()[0], x.shape()[1], x.shape()[2]);
+        let depth = width / heads;
+        let joint = self.linear(x, 3 * width).reshape([n, t, 3, heads, depth]).transpose(&[2, 0, 3, 1, 4]);
+        let part = |k: usize| joint.slice_axis(0, k, k + 1).reshape([n, heads, t, depth]);
+        let (query, key, value) = (part(0), part(1), part(2));
+        let scores = query.matmul(&key.transpose(&[0, 1, 3, 2])).scale(1.0 / (depth as f64).sqrt());
+        let mixed = scores.softmax(3).matmul(&value);
+        self.linear(&mixed.transpose(&[0, 2, 1, 3]).reshape([n, t, width]), width)
     }
 
     /// Convolution of `x [N, C, H, W]` with `out` square kernels and a bias.

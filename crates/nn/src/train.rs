@@ -1,7 +1,7 @@
 //! Training a classifier: one compiled step, fed with parameters and batches.
 
-use crate::{Adam, AdamState};
-use perturb_engine::{EngineError, Executable, Options};
+use crate::Adam;
+use perturb_engine::{EngineError, Executable, Options, Session};
 use perturb_graph::{DType, Expr, Graph, GraphError, Interval, Rounding, Tensor, grad, interval, substitute};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -66,7 +66,7 @@ pub fn fit_classifier(
     trainer: &Trainer,
     mut progress: impl FnMut(usize, usize, f32),
 ) -> Result<Graph, TrainError> {
-    let step = Step::compile(graph, trainer)?;
+    let mut step = Step::compile(graph, trainer)?;
     let n = labels.len();
     if n < trainer.batch || inputs.shape().first() != Some(&n) {
         let message = format!("{n} labels for inputs of {}, in batches of {}", inputs.shape(), trainer.batch);
@@ -75,9 +75,6 @@ pub fn fit_classifier(
     if let Some(bad) = labels.iter().find(|&&l| l >= step.classes) {
         return Err(TrainError::Data(format!("label {bad} for a model of {} classes", step.classes)));
     }
-    let params = graph.params();
-    let mut values: Vec<Tensor> = params.iter().filter_map(|p| p.value().cloned()).collect();
-    let mut states: Vec<AdamState> = params.iter().map(AdamState::new).collect();
     let mut order: Vec<usize> = (0..n).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(trainer.seed);
     let per_epoch = n / trainer.batch;
@@ -86,23 +83,26 @@ pub fn fit_classifier(
         for (k, rows) in order.chunks_exact(trainer.batch).enumerate() {
             let t = epoch * per_epoch + k + 1;
             let scalars = scalars(trainer, t, per_epoch * trainer.epochs);
-            let loss = step.run(inputs, labels, rows, &scalars, &mut values, &mut states)?;
+            let loss = step.run(inputs, labels, rows, &scalars)?;
             progress(t, per_epoch * trainer.epochs, loss);
         }
     }
-    let trained = params.iter().zip(values).map(|(p, v)| (p.clone(), Expr::param(p.name().unwrap_or("weight"), v)));
+    let trained = step.params.iter().enumerate().map(|(i, p)| {
+        let value = step.session.variable(3 * i);
+        (p.clone(), Expr::param(p.name().unwrap_or("weight"), value))
+    });
     let outputs = substitute(&graph.output_exprs(), &trained.collect::<Vec<_>>())?;
     let names = graph.outputs.iter().map(|(name, _)| name.clone());
     Ok(Graph::new(graph.inputs.clone(), names.zip(outputs).collect())?)
 }
 
-// What changes from step to step beside the batch: Adam's correction, and the radius and weight of the interval loss.
-fn scalars(trainer: &Trainer, step: usize, steps: usize) -> [Tensor; 3] {
+// What changes from step to step beside the batch: radius and weight of the interval loss.
+fn scalars(trainer: &Trainer, step: usize, steps: usize) -> [Tensor; 2] {
     let (epsilon, weight) = trainer.certified.map_or((0.0, 0.0), |c| {
         let grown = (step as f64 / (c.ramp * steps as f64).max(1.0)).min(1.0);
         (c.epsilon * grown, c.weight * grown)
     });
-    [trainer.adam.correction(step as u32), epsilon, weight].map(|v| Tensor::scalar(v as f32))
+    [epsilon, weight].map(|v| Tensor::scalar(v as f32))
 }
 
 // The cross-entropy of the logits that are worst for each target within intervals of the given radius.
@@ -114,9 +114,10 @@ fn interval_loss(x: &Expr, logits: &Expr, targets: &Expr, epsilon: &Expr) -> Exp
     Expr::select(targets, &bounds.lo, &bounds.hi).cross_entropy(targets)
 }
 
-// One step as an executable: (images, one-hot labels, three scalars, parameters, moments) → (loss, parameters, moments).
+// One step as an executable with the parameters and moments in it: (images, one-hot labels, two scalars) → loss.
 struct Step {
-    executable: Executable,
+    session: Session,
+    params: Vec<Expr>,
     input: Vec<usize>,
     classes: usize,
     batch: usize,
@@ -129,7 +130,7 @@ impl Step {
         let classes = logits.shape().last().copied().unwrap_or(0);
         let logits = logits.try_reshape([trainer.batch, classes])?;
         let targets = Expr::input("targets", [trainer.batch, classes], DType::F32);
-        let [correction, epsilon, weight] = ["correction", "epsilon", "weight"].map(|n| Expr::input(n, [], DType::F32));
+        let [epsilon, weight] = ["epsilon", "weight"].map(|n| Expr::input(n, [], DType::F32));
         let plain = logits.cross_entropy(&targets);
         let loss = match trainer.certified {
             None => plain,
@@ -140,32 +141,20 @@ impl Step {
         };
         let loss = loss.reduce_mean(&[0], false);
         let params = graph.params();
-        let gradients = grad(&loss, &params)?;
-        let mut inputs = vec![batched.inputs[0].clone(), targets, correction.clone(), epsilon, weight];
-        inputs.extend(params.iter().cloned());
-        let (mut outputs, mut moments) = (vec![loss], Vec::new());
-        for (param, gradient) in params.iter().zip(&gradients) {
-            let m = Expr::input("m", param.shape(), DType::F32);
-            let v = Expr::input("v", param.shape(), DType::F32);
-            let (param, new_m, new_v) = trainer.adam.update(param, gradient, &m, &v, &correction);
-            outputs.push(param);
-            inputs.extend([m, v]);
-            moments.extend([new_m, new_v]);
-        }
-        outputs.extend(moments);
+        let state = trainer.adam.updates(&params, &grad(&loss, &params)?);
+        let inputs = [batched.inputs[0].clone(), targets, epsilon, weight];
+        let executable = Executable::compile_with_state(&[loss], &inputs, &state, &Options::default())?;
+        let initial: Vec<Tensor> = state.iter().filter_map(|(v, _)| v.value().cloned()).collect();
         let input = batched.inputs[0].shape().to_vec();
-        let executable = Executable::compile(&outputs, &inputs, &Options::default())?;
-        Ok(Step { executable, input, classes, batch: trainer.batch })
+        Ok(Step { session: executable.session(&initial)?, params, input, classes, batch: trainer.batch })
     }
 
     fn run(
-        &self,
+        &mut self,
         inputs: &Tensor,
         labels: &[usize],
         rows: &[usize],
-        scalars: &[Tensor; 3],
-        values: &mut [Tensor],
-        states: &mut [AdamState],
+        scalars: &[Tensor; 2],
     ) -> Result<f32, TrainError> {
         let width = inputs.count() / labels.len();
         let source = inputs.as_slice::<f32>();
@@ -174,20 +163,7 @@ impl Step {
         let mut one_hot = vec![0.0f32; self.batch * self.classes];
         rows.iter().enumerate().for_each(|(i, &r)| one_hot[i * self.classes + labels[r]] = 1.0);
         let targets = Tensor::new([self.batch, self.classes], one_hot)?;
-        let mut feeds: Vec<&Tensor> = vec![&images, &targets];
-        feeds.extend(scalars);
-        feeds.extend(values.iter());
-        feeds.extend(states.iter().flat_map(|s| [&s.first, &s.second]));
-        let mut results = self.executable.run(&feeds)?.into_iter();
-        let loss = results.next().map_or(f32::NAN, |l| l.as_slice::<f32>()[0]);
-        for (value, new) in values.iter_mut().zip(results.by_ref()) {
-            *value = new;
-        }
-        for state in states {
-            if let (Some(first), Some(second)) = (results.next(), results.next()) {
-                *state = AdamState { first, second };
-            }
-        }
-        Ok(loss)
+        let results = self.session.run(&[&images, &targets, &scalars[0], &scalars[1]])?;
+        Ok(results[0].as_slice::<f32>()[0])
     }
 }
