@@ -11,18 +11,6 @@ pub enum EngineError {
         /// The input's name.
         name: String,
     },
-    /// The graph mixes element types, or uses one without arithmetic.
-    #[error(
-        "{op} computes in {found}, but this plan computes in {expected}: convert the graph to one floating-point type"
-    )]
-    MixedTypes {
-        /// The primitive.
-        op: String,
-        /// Type of the plan.
-        expected: DType,
-        /// Type of the node.
-        found: DType,
-    },
     /// The number of feeds differs from the number of inputs.
     #[error("the executable takes {expected} input(s), {got} given")]
     FeedCount {
