@@ -19,6 +19,36 @@ pub enum EngineError {
         /// Feeds given.
         got: usize,
     },
+    /// The number of tensors to write to differs from the number of outputs.
+    #[error("the executable has {expected} output(s), {got} given to write to")]
+    OutputCount {
+        /// Outputs of the executable.
+        expected: usize,
+        /// Tensors given.
+        got: usize,
+    },
+    /// An executable with variables was run without a session.
+    #[error("the executable has {variables} variable(s): start a session with their values, and run that")]
+    NeedsSession {
+        /// Variables of the executable.
+        variables: usize,
+    },
+    /// The number of initial values differs from the number of variables.
+    #[error("the executable has {expected} variable(s), {got} initial value(s) given")]
+    InitialCount {
+        /// Variables of the executable.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// A variable cannot be one.
+    #[error("variable '{name}' {reason}")]
+    Variable {
+        /// The variable's name.
+        name: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// A feed has the wrong shape or type.
     #[error("input '{name}' is {expected_type}{expected}, but {got_type}{got} was given")]
     Feed {

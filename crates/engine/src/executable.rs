@@ -1,10 +1,11 @@
 //! Executables: compiling a graph, and running it on tensors.
 
-use crate::EngineError;
 use crate::lower::lower;
 use crate::plan::{build, fold_constants, prune};
 use crate::run::{Runner, State};
+use crate::{EngineError, Session};
 use perturb_graph::{DType, Expr, Graph, Op, Shape, Tensor, topological};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 /// How a graph is compiled.
@@ -45,16 +46,18 @@ pub struct Executable {
 /// What an executable and its sessions share.
 pub(crate) struct Compiled {
     inputs: Vec<Declared>,
+    pub variables: Vec<Declared>,
     outputs: Vec<Shape>,
     pub runner: Runner,
     statistics: Statistics,
 }
 
+/// An input or a variable as it was declared.
 #[derive(Clone, Debug)]
-struct Declared {
-    name: String,
-    shape: Shape,
-    dtype: DType,
+pub(crate) struct Declared {
+    pub name: String,
+    pub shape: Shape,
+    pub dtype: DType,
 }
 
 impl Declared {
@@ -63,7 +66,7 @@ impl Declared {
         Declared { name, shape: leaf.shape().clone(), dtype: leaf.dtype() }
     }
 
-    fn check(&self, tensor: &Tensor) -> Result<(), EngineError> {
+    pub fn check(&self, tensor: &Tensor) -> Result<(), EngineError> {
         if *tensor.shape() == self.shape && tensor.dtype() == self.dtype {
             return Ok(());
         }
@@ -84,13 +87,49 @@ impl Executable {
     /// If an output needs an input that is not listed, a primitive has no kernel for its rank, or the plan exceeds the
     /// memory limit.
     pub fn compile(outputs: &[Expr], inputs: &[Expr], options: &Options) -> Result<Executable, EngineError> {
-        unsupported(outputs)?;
-        let mut graph = lower(outputs, inputs, &[])?;
+        Executable::compile_with_state(outputs, inputs, &[], options)
+    }
+
+    /// Compiles `outputs` as a function of `inputs` and of variables, such as the parameters and the optimizer's
+    /// moments of a training step: each pair of `state` is a leaf (a parameter or an input) and its next value.
+    /// Variables live in a [`Session`]. Outputs and next values all see the variables' values before the run.
+    ///
+    /// ```
+    /// use perturb_engine::{Executable, Options};
+    /// use perturb_graph::{DType, Expr, Tensor, grad};
+    ///
+    /// let (w, x) = (Expr::input("w", [2], DType::F32), Expr::input("x", [2], DType::F32));
+    /// let loss = w.sub(&x).square().sum();
+    /// let gradient = grad(&loss, &[w.clone()])?.remove(0);
+    /// let next = w.sub(&gradient.scale(0.25));
+    /// let step = Executable::compile_with_state(&[loss], &[x], &[(w, next)], &Options::default())?;
+    /// let mut session = step.session(&[Tensor::full([2], 0.0f32)])?;
+    /// let target = Tensor::new([2], vec![4.0f32, -8.0])?;
+    /// let losses: Vec<f32> = (0..3).map(|_| Ok(session.run(&[&target])?[0].as_slice()[0]))
+    ///     .collect::<Result<_, perturb_engine::EngineError>>()?;
+    /// assert_eq!(losses, [80.0, 20.0, 5.0]);
+    /// assert_eq!(session.variable(0).as_slice::<f32>(), [3.5, -7.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Executable::compile`]; and if a variable is not a leaf, is listed twice or also an input, or its next
+    /// value has another shape or type.
+    pub fn compile_with_state(
+        outputs: &[Expr],
+        inputs: &[Expr],
+        state: &[(Expr, Expr)],
+        options: &Options,
+    ) -> Result<Executable, EngineError> {
+        check_variables(inputs, state)?;
+        unsupported(&outputs.iter().chain(state.iter().map(|(_, next)| next)).cloned().collect::<Vec<_>>())?;
+        let mut graph = lower(outputs, inputs, state)?;
         fold_constants(&mut graph)?;
         let runner = Runner::new(build(&prune(graph)));
         let statistics = statistics(&runner, options)?;
         let compiled = Compiled {
             inputs: inputs.iter().map(Declared::of).collect(),
+            variables: state.iter().map(|(variable, _)| Declared::of(variable)).collect(),
             outputs: outputs.iter().map(|o| o.shape().clone()).collect(),
             runner,
             statistics,
@@ -124,12 +163,32 @@ impl Executable {
     /// Runs on one tensor for each input, in order.
     ///
     /// # Errors
-    /// If the number, a shape or a type of the feeds does not fit.
+    /// If the number, a shape or a type of the feeds does not fit, or the executable has variables.
     pub fn run(&self, feeds: &[&Tensor]) -> Result<Vec<Tensor>, EngineError> {
-        self.compiled.check(feeds)?;
         let mut outputs = self.compiled.runner.blank_outputs();
-        self.with_state(|state| self.compiled.runner.run_tensors(state, feeds, &mut outputs))?;
+        self.run_into(feeds, &mut outputs)?;
         Ok(outputs)
+    }
+
+    /// Like [`Executable::run`], into tensors that are there already: one whose shape and type fit and whose elements
+    /// nobody else shares is written to, others are replaced. After the first run none of our own code allocates.
+    ///
+    /// # Errors
+    /// See [`Executable::run`]; and if the number of `outputs` does not fit.
+    pub fn run_into(&self, feeds: &[&Tensor], outputs: &mut [Tensor]) -> Result<(), EngineError> {
+        if !self.compiled.variables.is_empty() {
+            return Err(EngineError::NeedsSession { variables: self.compiled.variables.len() });
+        }
+        self.compiled.check(feeds, outputs)?;
+        self.with_state(|state| self.compiled.runner.run_tensors(state, feeds, outputs))
+    }
+
+    /// Starts a session on initial values of the variables, in the order they were declared.
+    ///
+    /// # Errors
+    /// If the number, a shape or a type of the values does not fit.
+    pub fn session(&self, initial: &[Tensor]) -> Result<Session, EngineError> {
+        Session::new(self.compiled.clone(), initial)
     }
 
     fn with_state<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
@@ -143,12 +202,37 @@ impl Executable {
 }
 
 impl Compiled {
-    pub fn check(&self, feeds: &[&Tensor]) -> Result<(), EngineError> {
+    /// Whether feeds and outputs fit.
+    pub fn check(&self, feeds: &[&Tensor], outputs: &[Tensor]) -> Result<(), EngineError> {
         if feeds.len() != self.inputs.len() {
             return Err(EngineError::FeedCount { expected: self.inputs.len(), got: feeds.len() });
         }
+        if outputs.len() != self.outputs.len() {
+            return Err(EngineError::OutputCount { expected: self.outputs.len(), got: outputs.len() });
+        }
         self.inputs.iter().zip(feeds).try_for_each(|(declared, feed)| declared.check(feed))
     }
+}
+
+fn check_variables(inputs: &[Expr], state: &[(Expr, Expr)]) -> Result<(), EngineError> {
+    let mut seen: HashSet<u64> = inputs.iter().map(Expr::id).collect();
+    for (variable, next) in state {
+        let error = |reason: String| {
+            let name = variable.name().unwrap_or("unnamed").to_string();
+            Err(EngineError::Variable { name, reason })
+        };
+        if variable.name().is_none() {
+            return error(format!("is a {}, but only a parameter or an input can be a variable", variable.op().name()));
+        }
+        if !seen.insert(variable.id()) {
+            return error("is listed twice, or is also an input: list it once".into());
+        }
+        if (next.shape(), next.dtype()) != (variable.shape(), variable.dtype()) {
+            let (is, was) = (format!("{}{}", next.dtype(), next.shape()), variable.dtype());
+            return error(format!("is {was}{}, but its next value is {is}: both must be alike", variable.shape()));
+        }
+    }
+    Ok(())
 }
 
 // Primitives exist for any number of spatial axes, kernels for up to three.

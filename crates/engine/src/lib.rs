@@ -25,8 +25,10 @@ mod kernels;
 mod lower;
 mod plan;
 mod run;
+mod session;
 mod storage;
 mod view;
 
 pub use error::EngineError;
 pub use executable::{Executable, Options, Statistics, set_threads};
+pub use session::Session;
