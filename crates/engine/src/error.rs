@@ -11,18 +11,6 @@ pub enum EngineError {
         /// The input's name.
         name: String,
     },
-    /// The graph mixes element types, or uses one without arithmetic.
-    #[error(
-        "{op} computes in {found}, but this plan computes in {expected}: convert the graph to one floating-point type"
-    )]
-    MixedTypes {
-        /// The primitive.
-        op: String,
-        /// Type of the plan.
-        expected: DType,
-        /// Type of the node.
-        found: DType,
-    },
     /// The number of feeds differs from the number of inputs.
     #[error("the executable takes {expected} input(s), {got} given")]
     FeedCount {
@@ -30,6 +18,36 @@ pub enum EngineError {
         expected: usize,
         /// Feeds given.
         got: usize,
+    },
+    /// The number of tensors to write to differs from the number of outputs.
+    #[error("the executable has {expected} output(s), {got} given to write to")]
+    OutputCount {
+        /// Outputs of the executable.
+        expected: usize,
+        /// Tensors given.
+        got: usize,
+    },
+    /// An executable with variables was run without a session.
+    #[error("the executable has {variables} variable(s): start a session with their values, and run that")]
+    NeedsSession {
+        /// Variables of the executable.
+        variables: usize,
+    },
+    /// The number of initial values differs from the number of variables.
+    #[error("the executable has {expected} variable(s), {got} initial value(s) given")]
+    InitialCount {
+        /// Variables of the executable.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// A variable cannot be one.
+    #[error("variable '{name}' {reason}")]
+    Variable {
+        /// The variable's name.
+        name: String,
+        /// What is wrong, and what to do.
+        reason: String,
     },
     /// A feed has the wrong shape or type.
     #[error("input '{name}' is {expected_type}{expected}, but {got_type}{got} was given")]

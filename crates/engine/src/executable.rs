@@ -1,13 +1,12 @@
-//! Executables: a compiled plan and the storage it runs in.
+//! Executables: compiling a graph, and running it on tensors.
 
-use crate::float::Float;
-use crate::kernels::{conv, copy, elementwise, gemm, pool, reduce};
 use crate::lower::lower;
-use crate::plan::{Memory, Plan, Step, Work, assign, build, fold_constants};
-use crate::view::Source;
-use crate::{EngineError, plan};
-use perturb_graph::{Binary, DType, Element, Expr, Graph, Op, Shape, Tensor, Unary, topological};
-use std::sync::Mutex;
+use crate::plan::{build, fold_constants, prune};
+use crate::run::{Runner, State};
+use crate::{EngineError, Session};
+use perturb_graph::{Binary, DType, Expr, Graph, Op, Shape, Tensor, Unary, topological};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 /// How a graph is compiled.
 #[derive(Clone, Debug)]
@@ -27,54 +26,57 @@ impl Default for Options {
 pub struct Statistics {
     /// Kernels that one run starts.
     pub steps: usize,
-    /// Bytes of working memory, constants not counted.
+    /// Bytes of working memory and of the outputs, constants not counted.
     pub working_bytes: u64,
     /// Bytes of constants: weights and what was folded.
     pub constant_bytes: u64,
+    /// Floating-point operations of the matrix products and convolutions of one run.
+    pub flops: u64,
+    /// Bytes of all operands and results of the kernels of one run, as if no cache kept any between them.
+    pub moved_bytes: u64,
 }
 
 /// A compiled graph. Runs may happen on several threads at once; each borrows its own working memory, which is kept
 /// for the next run.
 pub struct Executable {
+    pub(crate) compiled: Arc<Compiled>,
+    idle: Mutex<Vec<State>>,
+}
+
+/// What an executable and its sessions share.
+pub(crate) struct Compiled {
     inputs: Vec<Declared>,
+    pub variables: Vec<Declared>,
     outputs: Vec<Shape>,
-    body: Body,
+    pub runner: Runner,
     statistics: Statistics,
 }
 
+/// An input or a variable as it was declared.
 #[derive(Clone, Debug)]
-struct Declared {
-    name: String,
-    shape: Shape,
-    dtype: DType,
+pub(crate) struct Declared {
+    pub name: String,
+    pub shape: Shape,
+    pub dtype: DType,
 }
 
-enum Body {
-    F32(Runner<f32>),
-    F64(Runner<f64>),
-}
-
-struct Runner<T> {
-    plan: Plan<T>,
-    memory: Memory,
-    idle: Mutex<Vec<State<T>>>,
-}
-
-/// Working memory of one run.
-pub(crate) struct State<T> {
-    storage: Vec<Vec<T>>,
-    place: Vec<usize>,
-}
-
-impl<T: Float> State<T> {
-    /// One storage for each buffer, for plans that run once.
-    pub(crate) fn new(plan: &Plan<T>) -> State<T> {
-        let storage = plan.sizes.iter().map(|&n| vec![T::ZERO; n]).collect();
-        State { storage, place: (0..plan.sizes.len()).collect() }
+impl Declared {
+    fn of(leaf: &Expr) -> Declared {
+        let name = leaf.name().unwrap_or("input").to_string();
+        Declared { name, shape: leaf.shape().clone(), dtype: leaf.dtype() }
     }
 
-    fn shared(memory: &Memory) -> State<T> {
-        State { storage: memory.sizes.iter().map(|&n| vec![T::ZERO; n]).collect(), place: memory.storage.clone() }
+    pub fn check(&self, tensor: &Tensor) -> Result<(), EngineError> {
+        if *tensor.shape() == self.shape && tensor.dtype() == self.dtype {
+            return Ok(());
+        }
+        Err(EngineError::Feed {
+            name: self.name.clone(),
+            expected: self.shape.clone(),
+            expected_type: self.dtype,
+            got: tensor.shape().clone(),
+            got_type: tensor.dtype(),
+        })
     }
 }
 
@@ -82,38 +84,57 @@ impl Executable {
     /// Compiles `outputs` as a function of `inputs` (placeholders, or parameters that are to be fed).
     ///
     /// # Errors
-    /// If an output needs an input that is not listed, element types are mixed, a primitive has no kernel for its
-    /// rank, or the plan exceeds the memory limit.
+    /// If an output needs an input that is not listed, a primitive has no kernel for its rank, or the plan exceeds the
+    /// memory limit.
     pub fn compile(outputs: &[Expr], inputs: &[Expr], options: &Options) -> Result<Executable, EngineError> {
-        let dtype = outputs.first().map_or(DType::F32, Expr::dtype);
-        unsupported(outputs)?;
-        let mut graph = lower(outputs, inputs, dtype)?;
-        let declared = inputs
-            .iter()
-            .map(|i| Declared {
-                name: i.name().unwrap_or("input").to_string(),
-                shape: i.shape().clone(),
-                dtype: i.dtype(),
-            })
-            .collect();
-        let shapes = outputs.iter().map(|o| o.shape().clone()).collect();
-        let (body, statistics) = match dtype {
-            DType::F32 => {
-                fold_constants::<f32>(&mut graph);
-                let (runner, statistics) = Runner::<f32>::new(&plan::prune(graph), options)?;
-                (Body::F32(runner), statistics)
-            }
-            DType::F64 => {
-                fold_constants::<f64>(&mut graph);
-                let (runner, statistics) = Runner::<f64>::new(&plan::prune(graph), options)?;
-                (Body::F64(runner), statistics)
-            }
-            found => {
-                let op = outputs.first().map_or("graph", |o| o.op().name()).to_string();
-                return Err(EngineError::MixedTypes { op, expected: DType::F32, found });
-            }
+        Executable::compile_with_state(outputs, inputs, &[], options)
+    }
+
+    /// Compiles `outputs` as a function of `inputs` and of variables, such as the parameters and the optimizer's
+    /// moments of a training step: each pair of `state` is a leaf (a parameter or an input) and its next value.
+    /// Variables live in a [`Session`]. Outputs and next values all see the variables' values before the run.
+    ///
+    /// ```
+    /// use perturb_engine::{Executable, Options};
+    /// use perturb_graph::{DType, Expr, Tensor, grad};
+    ///
+    /// let (w, x) = (Expr::input("w", [2], DType::F32), Expr::input("x", [2], DType::F32));
+    /// let loss = w.sub(&x).square().sum();
+    /// let gradient = grad(&loss, &[w.clone()])?.remove(0);
+    /// let next = w.sub(&gradient.scale(0.25));
+    /// let step = Executable::compile_with_state(&[loss], &[x], &[(w, next)], &Options::default())?;
+    /// let mut session = step.session(&[Tensor::full([2], 0.0f32)])?;
+    /// let target = Tensor::new([2], vec![4.0f32, -8.0])?;
+    /// let losses: Vec<f32> = (0..3).map(|_| Ok(session.run(&[&target])?[0].as_slice()[0]))
+    ///     .collect::<Result<_, perturb_engine::EngineError>>()?;
+    /// assert_eq!(losses, [80.0, 20.0, 5.0]);
+    /// assert_eq!(session.variable(0).as_slice::<f32>(), [3.5, -7.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Executable::compile`]; and if a variable is not a leaf, is listed twice or also an input, or its next
+    /// value has another shape or type.
+    pub fn compile_with_state(
+        outputs: &[Expr],
+        inputs: &[Expr],
+        state: &[(Expr, Expr)],
+        options: &Options,
+    ) -> Result<Executable, EngineError> {
+        check_variables(inputs, state)?;
+        unsupported(&outputs.iter().chain(state.iter().map(|(_, next)| next)).cloned().collect::<Vec<_>>())?;
+        let mut graph = lower(outputs, inputs, state)?;
+        fold_constants(&mut graph)?;
+        let runner = Runner::new(build(&prune(graph)));
+        let statistics = statistics(&runner, options)?;
+        let compiled = Compiled {
+            inputs: inputs.iter().map(Declared::of).collect(),
+            variables: state.iter().map(|(variable, _)| Declared::of(variable)).collect(),
+            outputs: outputs.iter().map(|o| o.shape().clone()).collect(),
+            runner,
+            statistics,
         };
-        Ok(Executable { inputs: declared, outputs: shapes, body, statistics })
+        Ok(Executable { compiled: Arc::new(compiled), idle: Mutex::new(Vec::new()) })
     }
 
     /// Compiles a model as it stands.
@@ -126,58 +147,92 @@ impl Executable {
 
     /// What compiling made.
     pub fn statistics(&self) -> Statistics {
-        self.statistics
+        self.compiled.statistics
     }
 
     /// Shapes of the inputs.
     pub fn input_shapes(&self) -> impl Iterator<Item = &Shape> {
-        self.inputs.iter().map(|d| &d.shape)
+        self.compiled.inputs.iter().map(|d| &d.shape)
     }
 
     /// Shapes of the outputs.
     pub fn output_shapes(&self) -> &[Shape] {
-        &self.outputs
+        &self.compiled.outputs
     }
 
     /// Runs on one tensor for each input, in order.
     ///
     /// # Errors
-    /// If the number, a shape or a type of the feeds does not fit.
+    /// If the number, a shape or a type of the feeds does not fit, or the executable has variables.
     pub fn run(&self, feeds: &[&Tensor]) -> Result<Vec<Tensor>, EngineError> {
-        self.check(feeds)?;
-        let tensors = match &self.body {
-            Body::F32(runner) => wrap(runner.run(&slices(feeds)), &self.outputs),
-            Body::F64(runner) => wrap(runner.run(&slices(feeds)), &self.outputs),
-        };
-        Ok(tensors)
+        let mut outputs = self.compiled.runner.blank_outputs();
+        self.run_into(feeds, &mut outputs)?;
+        Ok(outputs)
     }
 
-    fn check(&self, feeds: &[&Tensor]) -> Result<(), EngineError> {
+    /// Like [`Executable::run`], into tensors that are there already: one whose shape and type fit and whose elements
+    /// nobody else shares is written to, others are replaced. After the first run none of our own code allocates.
+    ///
+    /// # Errors
+    /// See [`Executable::run`]; and if the number of `outputs` does not fit.
+    pub fn run_into(&self, feeds: &[&Tensor], outputs: &mut [Tensor]) -> Result<(), EngineError> {
+        if !self.compiled.variables.is_empty() {
+            return Err(EngineError::NeedsSession { variables: self.compiled.variables.len() });
+        }
+        self.compiled.check(feeds, outputs)?;
+        self.with_state(|state| self.compiled.runner.run_tensors(state, feeds, outputs))
+    }
+
+    /// Starts a session on initial values of the variables, in the order they were declared.
+    ///
+    /// # Errors
+    /// If the number, a shape or a type of the values does not fit.
+    pub fn session(&self, initial: &[Tensor]) -> Result<Session, EngineError> {
+        Session::new(self.compiled.clone(), initial)
+    }
+
+    fn with_state<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        let idle = || self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let kept = idle().pop();
+        let mut state = kept.unwrap_or_else(|| self.compiled.runner.state());
+        let result = f(&mut state);
+        idle().push(state);
+        result
+    }
+}
+
+impl Compiled {
+    /// Whether feeds and outputs fit.
+    pub fn check(&self, feeds: &[&Tensor], outputs: &[Tensor]) -> Result<(), EngineError> {
         if feeds.len() != self.inputs.len() {
             return Err(EngineError::FeedCount { expected: self.inputs.len(), got: feeds.len() });
         }
-        for (declared, feed) in self.inputs.iter().zip(feeds) {
-            if *feed.shape() != declared.shape || feed.dtype() != declared.dtype {
-                return Err(EngineError::Feed {
-                    name: declared.name.clone(),
-                    expected: declared.shape.clone(),
-                    expected_type: declared.dtype,
-                    got: feed.shape().clone(),
-                    got_type: feed.dtype(),
-                });
-            }
+        if outputs.len() != self.outputs.len() {
+            return Err(EngineError::OutputCount { expected: self.outputs.len(), got: outputs.len() });
         }
-        Ok(())
+        self.inputs.iter().zip(feeds).try_for_each(|(declared, feed)| declared.check(feed))
     }
 }
 
-fn slices<'a, T: Element>(feeds: &[&'a Tensor]) -> Vec<&'a [T]> {
-    feeds.iter().map(|f| f.as_slice::<T>()).collect()
-}
-
-fn wrap<T: Element>(values: Vec<Vec<T>>, shapes: &[Shape]) -> Vec<Tensor> {
-    let pairs = values.into_iter().zip(shapes);
-    pairs.map(|(v, s)| Tensor::new(s.clone(), v).expect("the plan writes whole outputs")).collect()
+fn check_variables(inputs: &[Expr], state: &[(Expr, Expr)]) -> Result<(), EngineError> {
+    let mut seen: HashSet<u64> = inputs.iter().map(Expr::id).collect();
+    for (variable, next) in state {
+        let error = |reason: String| {
+            let name = variable.name().unwrap_or("unnamed").to_string();
+            Err(EngineError::Variable { name, reason })
+        };
+        if variable.name().is_none() {
+            return error(format!("is a {}, but only a parameter or an input can be a variable", variable.op().name()));
+        }
+        if !seen.insert(variable.id()) {
+            return error("is listed twice, or is also an input: list it once".into());
+        }
+        if (next.shape(), next.dtype()) != (variable.shape(), variable.dtype()) {
+            let (is, was) = (format!("{}{}", next.dtype(), next.shape()), variable.dtype());
+            return error(format!("is {was}{}, but its next value is {is}: both must be alike", variable.shape()));
+        }
+    }
+    Ok(())
 }
 
 // Primitives exist for any number of spatial axes, kernels for up to three.
@@ -216,69 +271,21 @@ fn has_kernel(op: &Op) -> bool {
     }
 }
 
-impl<T: Float> Runner<T> {
-    fn new(graph: &crate::lower::Lowered, options: &Options) -> Result<(Runner<T>, Statistics), EngineError> {
-        let mut plan = build::<T>(graph);
-        let memory = assign(&mut plan);
-        let bytes = |elements: usize| (elements * std::mem::size_of::<T>()) as u64;
-        let working_bytes = memory.sizes.iter().map(|&n| bytes(n)).sum();
-        if working_bytes > options.memory_limit {
-            return Err(EngineError::Memory { need: working_bytes, limit: options.memory_limit });
-        }
-        let constant_bytes = plan.constants.iter().map(|c| bytes(c.len())).sum();
-        let statistics = Statistics { steps: plan.steps.len(), working_bytes, constant_bytes };
-        Ok((Runner { plan, memory, idle: Mutex::new(Vec::new()) }, statistics))
+fn statistics(runner: &Runner, options: &Options) -> Result<Statistics, EngineError> {
+    let (plan, memory) = (&runner.plan, &runner.memory);
+    let outputs: usize = plan.outputs.iter().map(|(b, _)| plan.buffers[*b].bytes()).sum();
+    let working_bytes = (outputs + memory.sizes.iter().sum::<usize>()) as u64;
+    if working_bytes > options.memory_limit {
+        return Err(EngineError::Memory { need: working_bytes, limit: options.memory_limit });
     }
-
-    fn run(&self, feeds: &[&[T]]) -> Vec<Vec<T>> {
-        let idle = || self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut state = idle().pop().unwrap_or_else(|| State::shared(&self.memory));
-        let outputs = run_plan(&self.plan, &mut state, feeds);
-        idle().push(state);
-        outputs
-    }
-}
-
-/// Runs every step, then copies the outputs out.
-pub(crate) fn run_plan<T: Float>(plan: &Plan<T>, state: &mut State<T>, feeds: &[&[T]]) -> Vec<Vec<T>> {
-    for step in &plan.steps {
-        let target = state.place[step.writes];
-        let mut out = std::mem::take(&mut state.storage[target]);
-        run_step(step, plan, state, feeds, &mut out[..plan.sizes[step.writes]]);
-        state.storage[target] = out;
-    }
-    let read = |source: Source| source_slice(source, plan, state, feeds);
-    plan.outputs.iter().map(|v| read(v.source)[v.offset..v.offset + v.shape.count()].to_vec()).collect()
-}
-
-fn source_slice<'a, T: Float>(source: Source, plan: &'a Plan<T>, state: &'a State<T>, feeds: &[&'a [T]]) -> &'a [T] {
-    match source {
-        Source::Feed(i) => feeds[i],
-        Source::Const(i) => &plan.constants[i],
-        // Storage may be larger than the buffer; empty while it is written in place.
-        Source::Buffer(b) => &state.storage[state.place[b]],
-    }
-}
-
-fn run_step<T: Float>(step: &Step, plan: &Plan<T>, state: &State<T>, feeds: &[&[T]], out: &mut [T]) {
-    let read = |k: usize| source_slice(step.reads[k], plan, state, feeds);
-    match &step.work {
-        Work::Elementwise(program) => {
-            let inputs: smallvec::SmallVec<[&[T]; 16]> = (0..step.reads.len()).map(read).collect();
-            elementwise::run(program, &inputs, out);
-        }
-        Work::Reduce(reduction) => reduce::run(reduction, read(0), out),
-        Work::Product(product) => gemm::run(product, read(0), read(1), out),
-        Work::Convolve(convolving) => conv::run(convolving, read(0), read(1), out),
-        Work::Pool(pooling) => pool::run(pooling, read(0), if step.reads.len() > 1 { read(1) } else { &[] }, out),
-        Work::Place { shape, parts } => {
-            out.fill(T::ZERO);
-            for (k, part) in parts.iter().enumerate() {
-                let source = &read(k)[part.offset..part.offset + part.shape.count()];
-                copy::place(source, &part.shape, out, shape, &part.start, &part.step);
-            }
-        }
-    }
+    let constant_bytes = plan.constants.iter().map(|c| (c.count() * c.dtype().size()) as u64).sum();
+    Ok(Statistics {
+        steps: plan.steps.len(),
+        working_bytes,
+        constant_bytes,
+        flops: plan.flops(),
+        moved_bytes: plan.moved_bytes(),
+    })
 }
 
 /// Uses this many threads for all runs of the process.

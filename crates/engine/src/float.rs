@@ -1,12 +1,10 @@
-//! The two element types that plans compute in.
+//! The two floating-point types that plans compute in.
 
-use perturb_graph::Element;
-use std::cell::RefCell;
+use crate::element::Lane;
 
-/// Arithmetic that kernels need of an element type.
+/// Arithmetic that kernels need of a floating-point type.
 pub(crate) trait Float:
-    Element
-    + PartialOrd
+    Lane
     + std::ops::Add<Output = Self>
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>
@@ -15,10 +13,8 @@ pub(crate) trait Float:
     + std::ops::AddAssign
     + std::iter::Sum
 {
-    const ZERO: Self;
     const ONE: Self;
     const NEG_INFINITY: Self;
-    fn of(value: f64) -> Self;
     fn abs(self) -> Self;
     fn exp(self) -> Self;
     fn ln(self) -> Self;
@@ -31,20 +27,13 @@ pub(crate) trait Float:
     fn round_ties_even(self) -> Self;
     fn erf(self) -> Self;
     fn is_nan(self) -> bool;
-    /// Lends a scratch buffer of at least `len` elements that belongs to this thread. Calls may nest.
-    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
 }
 
 macro_rules! float {
     ($t:ident, $erf:path) => {
         impl Float for $t {
-            const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NEG_INFINITY: Self = $t::NEG_INFINITY;
-            #[inline(always)]
-            fn of(value: f64) -> Self {
-                value as $t
-            }
             #[inline(always)]
             fn abs(self) -> Self {
                 self.abs()
@@ -92,17 +81,6 @@ macro_rules! float {
             #[inline(always)]
             fn is_nan(self) -> bool {
                 self.is_nan()
-            }
-            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
-                // A stack of buffers: a kernel that waits inside rayon may run another task on the same thread.
-                thread_local!(static FREE: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
-                let mut buffer = FREE.with(|free| free.borrow_mut().pop()).unwrap_or_default();
-                if buffer.len() < len {
-                    buffer.resize(len, 0.0);
-                }
-                let result = f(&mut buffer[..len]);
-                FREE.with(|free| free.borrow_mut().push(buffer));
-                result
             }
         }
     };

@@ -17,13 +17,18 @@
 //! Results do not depend on the number of threads: work is split by its size, never by the size of the pool, and every
 //! sum is taken in a fixed order.
 
+mod element;
 mod error;
 mod executable;
 mod float;
 mod kernels;
 mod lower;
 mod plan;
+mod run;
+mod session;
+mod storage;
 mod view;
 
 pub use error::EngineError;
 pub use executable::{Executable, Options, Statistics, set_threads};
+pub use session::Session;

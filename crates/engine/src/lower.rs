@@ -2,8 +2,8 @@
 
 use crate::EngineError;
 use perturb_graph::{
-    Binary, Broadcast, Compare, Concat, Convolution, DType, DotDims, Expr, MaxPool, Op, Pad, ReduceMax, ReduceSum,
-    Reshape, Reverse, Select, Shape, Slice, Tensor, Transpose, Unary, topological,
+    Binary, Broadcast, Compare, Concat, Convolution, DType, Data, DotDims, Expr, MaxPool, Op, Pad, ReduceMax,
+    ReduceSum, Reshape, Reverse, Select, Shape, Slice, Tensor, Transpose, Unary, topological,
 };
 use std::collections::HashMap;
 
@@ -12,10 +12,14 @@ use std::collections::HashMap;
 pub(crate) enum Kind {
     /// The `i`-th input.
     Feed(usize),
+    /// The value of the `i`-th variable before the run.
+    Variable(usize),
     /// A constant.
     Const(Tensor),
-    /// One value everywhere.
+    /// One floating-point value everywhere.
     Uniform(f64),
+    /// One integer or truth value (0 or 1) everywhere.
+    Integer(i64),
     /// A primitive applied to earlier nodes.
     Op(Op),
 }
@@ -26,19 +30,41 @@ pub(crate) struct Node {
     pub kind: Kind,
     pub inputs: Vec<usize>,
     pub shape: Shape,
+    pub dtype: DType,
+}
+
+/// Size and type of a value in memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Extent {
+    pub count: usize,
+    pub dtype: DType,
+}
+
+impl Extent {
+    pub fn of(shape: &Shape, dtype: DType) -> Extent {
+        Extent { count: shape.count(), dtype }
+    }
+
+    pub fn bytes(self) -> usize {
+        self.count * self.dtype.size()
+    }
 }
 
 /// The lowered graph; nodes in topological order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lowered {
     pub nodes: Vec<Node>,
+    /// Results, and after them the next value of every variable.
     pub outputs: Vec<usize>,
+    pub feeds: Vec<Extent>,
+    pub variables: Vec<Extent>,
 }
 
 // What makes two nodes equal, beside their operands and shape.
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
     Uniform(u64),
+    Integer(i64),
     Unary(Unary),
     Binary(Binary),
     Compare(Compare),
@@ -60,7 +86,8 @@ enum Key {
 fn key(kind: &Kind) -> Option<Key> {
     Some(match kind {
         Kind::Uniform(v) => Key::Uniform(v.to_bits()),
-        Kind::Feed(_) | Kind::Const(_) => return None,
+        Kind::Integer(v) => Key::Integer(*v),
+        Kind::Feed(_) | Kind::Variable(_) | Kind::Const(_) => return None,
         Kind::Op(op) => match op.clone() {
             Op::Unary(p) => Key::Unary(p),
             Op::Binary(p) => Key::Binary(p),
@@ -85,62 +112,77 @@ fn key(kind: &Kind) -> Option<Key> {
     })
 }
 
-/// Lowers `outputs` as a function of `inputs`, all in element type `dtype`.
-pub(crate) fn lower(outputs: &[Expr], inputs: &[Expr], dtype: DType) -> Result<Lowered, EngineError> {
+/// Lowers `outputs` as a function of `inputs` and of `state`, pairs of a variable and its next value.
+pub(crate) fn lower(outputs: &[Expr], inputs: &[Expr], state: &[(Expr, Expr)]) -> Result<Lowered, EngineError> {
     let mut lowering = Lowering { graph: Lowered::default(), seen: HashMap::new() };
     let mut place: HashMap<u64, usize> = HashMap::new();
     for (i, input) in inputs.iter().enumerate() {
-        let node = lowering.push(Kind::Feed(i), vec![], input.shape().clone());
+        let node = lowering.push(Kind::Feed(i), vec![], input.shape().clone(), input.dtype());
         place.insert(input.id(), node);
+        lowering.graph.feeds.push(Extent::of(input.shape(), input.dtype()));
     }
-    for expr in topological(outputs) {
+    for (i, (variable, _)) in state.iter().enumerate() {
+        let node = lowering.push(Kind::Variable(i), vec![], variable.shape().clone(), variable.dtype());
+        place.insert(variable.id(), node);
+        lowering.graph.variables.push(Extent::of(variable.shape(), variable.dtype()));
+    }
+    let results: Vec<Expr> = outputs.iter().chain(state.iter().map(|(_, next)| next)).cloned().collect();
+    for expr in topological(&results) {
         if place.contains_key(&expr.id()) {
             continue;
         }
-        if expr.dtype() != dtype {
-            let op = expr.op().name().to_string();
-            return Err(EngineError::MixedTypes { op, expected: dtype, found: expr.dtype() });
-        }
         let node = match expr.op() {
             Op::Input { name, .. } => return Err(EngineError::UndeclaredInput { name: name.to_string() }),
-            Op::Constant(v) | Op::Param { value: v, .. } if v.count() == 1 => {
-                lowering.push(Kind::Uniform(v.to_f64_vec()[0]), vec![], v.shape().clone())
-            }
             Op::Constant(v) | Op::Param { value: v, .. } => {
-                lowering.push(Kind::Const(v.clone()), vec![], v.shape().clone())
+                lowering.push(constant(v), vec![], v.shape().clone(), v.dtype())
             }
             op => {
                 let operands = expr.inputs().iter().map(|i| place[&i.id()]).collect();
-                lowering.apply(op, operands, expr.shape().clone())
+                lowering.apply(op, operands, expr.shape().clone(), expr.dtype())
             }
         };
         place.insert(expr.id(), node);
     }
-    lowering.graph.outputs = outputs.iter().map(|o| place[&o.id()]).collect();
+    lowering.graph.outputs = results.iter().map(|o| place[&o.id()]).collect();
     Ok(lowering.graph)
+}
+
+/// A tensor as a node: a single element is a uniform value.
+pub(crate) fn constant(value: &Tensor) -> Kind {
+    if value.count() != 1 {
+        return Kind::Const(value.clone());
+    }
+    match value.data() {
+        Data::F32(v) => Kind::Uniform(f64::from(v[0])),
+        Data::F64(v) => Kind::Uniform(v[0]),
+        Data::I64(v) => Kind::Integer(v[0]),
+        Data::Bool(v) => Kind::Integer(i64::from(v[0])),
+    }
 }
 
 struct Lowering {
     graph: Lowered,
-    seen: HashMap<(Key, Vec<usize>, Shape), usize>,
+    seen: HashMap<(Key, Vec<usize>, Shape, DType), usize>,
 }
 
 impl Lowering {
-    fn push(&mut self, kind: Kind, inputs: Vec<usize>, shape: Shape) -> usize {
+    fn push(&mut self, kind: Kind, inputs: Vec<usize>, shape: Shape, dtype: DType) -> usize {
         let next = self.graph.nodes.len();
         if let Some(key) = key(&kind) {
-            let entry = self.seen.entry((key, inputs.clone(), shape.clone())).or_insert(next);
+            let entry = self.seen.entry((key, inputs.clone(), shape.clone(), dtype)).or_insert(next);
             if *entry != next {
                 return *entry;
             }
         }
-        self.graph.nodes.push(Node { kind, inputs, shape });
+        self.graph.nodes.push(Node { kind, inputs, shape, dtype });
         next
     }
 
+    // The value of a node that has one everywhere; integers may be rounded, which 0 and ±1 never are.
     fn uniform(&self, node: usize) -> Option<f64> {
         match self.graph.nodes[node].kind {
             Kind::Uniform(v) => Some(v),
+            Kind::Integer(v) => Some(v as f64),
             _ => None,
         }
     }
@@ -152,10 +194,15 @@ impl Lowering {
         }
     }
 
-    fn apply(&mut self, op: &Op, inputs: Vec<usize>, shape: Shape) -> usize {
+    fn apply(&mut self, op: &Op, inputs: Vec<usize>, shape: Shape, dtype: DType) -> usize {
         let values: Vec<Option<f64>> = inputs.iter().map(|&i| self.uniform(i)).collect();
-        if let Some(value) = folded_uniform(op, &values, &self.graph, &inputs) {
-            return self.push(Kind::Uniform(value), vec![], shape);
+        let folded = if dtype.is_float() {
+            folded_uniform(op, &values, &self.graph, &inputs).map(Kind::Uniform)
+        } else {
+            folded_integer(op, &self.graph, &inputs).map(Kind::Integer)
+        };
+        if let Some(kind) = folded {
+            return self.push(kind, vec![], shape, dtype);
         }
         match op {
             Op::StopGradient(_) => return inputs[0],
@@ -164,12 +211,12 @@ impl Lowering {
             Op::Binary(Binary::Add) if values[0] == Some(0.0) => return inputs[1],
             Op::Binary(Binary::Sub) if values[1] == Some(0.0) => return inputs[0],
             Op::Binary(Binary::Sub) if values[0] == Some(0.0) => {
-                return self.apply(&Op::Unary(Unary::Neg), vec![inputs[1]], shape);
+                return self.apply(&Op::Unary(Unary::Neg), vec![inputs[1]], shape, dtype);
             }
             Op::Binary(Binary::Mul | Binary::Div) if values[1] == Some(1.0) => return inputs[0],
             Op::Binary(Binary::Mul) if values[0] == Some(1.0) => return inputs[1],
             Op::Binary(Binary::Mul) if values[1] == Some(-1.0) => {
-                return self.apply(&Op::Unary(Unary::Neg), vec![inputs[0]], shape);
+                return self.apply(&Op::Unary(Unary::Neg), vec![inputs[0]], shape, dtype);
             }
             Op::Unary(Unary::Neg) if matches!(self.op_of(inputs[0]), Some(Op::Unary(Unary::Neg))) => {
                 return self.graph.nodes[inputs[0]].inputs[0];
@@ -177,11 +224,11 @@ impl Lowering {
             Op::Reshape(_) if self.graph.nodes[inputs[0]].shape == shape => return inputs[0],
             Op::Reshape(_) if matches!(self.op_of(inputs[0]), Some(Op::Reshape(_))) => {
                 let source = self.graph.nodes[inputs[0]].inputs[0];
-                return self.apply(op, vec![source], shape);
+                return self.apply(op, vec![source], shape, dtype);
             }
             _ => {}
         }
-        self.push(Kind::Op(op.clone()), inputs, shape)
+        self.push(Kind::Op(op.clone()), inputs, shape, dtype)
     }
 }
 
@@ -203,6 +250,17 @@ fn folded_uniform(op: &Op, values: &[Option<f64>], graph: &Lowered, inputs: &[us
             let first = values.first().copied().flatten()?;
             values.iter().all(|&v| v == Some(first)).then_some(first)
         }
+        _ => None,
+    }
+}
+
+// The same for integers and truth values, where only the primitives that move a value are worth it.
+fn folded_integer(op: &Op, graph: &Lowered, inputs: &[usize]) -> Option<i64> {
+    match (op, &graph.nodes[*inputs.first()?].kind) {
+        (
+            Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Reverse(_),
+            Kind::Integer(value),
+        ) => Some(*value),
         _ => None,
     }
 }

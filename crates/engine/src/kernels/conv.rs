@@ -56,6 +56,11 @@ impl Convolving {
         })
     }
 
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        2 * (self.images * self.groups * self.outputs * self.depth() * self.responses()) as u64
+    }
+
     fn plane(&self) -> usize {
         self.size.iter().product()
     }

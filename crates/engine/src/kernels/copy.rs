@@ -1,10 +1,11 @@
 //! Moving elements: zero padding with gaps, and pieces of a concatenation. (Plain strided copies are elementwise
 //! programs.)
 
-use crate::float::Float;
+use super::MAX_RANK;
+use crate::element::Lane;
 
 /// Writes `x` (row-major, of `shape`) into `out` (row-major, of `out_shape`) at `start + index·step`, leaving the rest.
-pub(crate) fn place<T: Float>(
+pub(crate) fn place<T: Lane>(
     x: &[T],
     shape: &[usize],
     out: &mut [T],
@@ -20,11 +21,11 @@ pub(crate) fn place<T: Float>(
         return;
     }
     let last = shape.len() - 1;
-    let mut strides = vec![1; shape.len()];
+    let mut strides = [1; MAX_RANK];
     for a in (0..last).rev() {
         strides[a] = strides[a + 1] * out_shape[a + 1];
     }
-    let mut index = vec![0; shape.len()];
+    let mut index = [0; MAX_RANK];
     for row in x.chunks(shape[last]) {
         let base: usize = (0..last).map(|a| (start[a] + index[a] * step[a]) * strides[a]).sum::<usize>() + start[last];
         if step[last] == 1 {

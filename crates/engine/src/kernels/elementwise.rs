@@ -1,6 +1,7 @@
 //! Fused chains of elementwise functions, run tile by tile in cache.
 
 use super::SERIAL;
+use crate::element::Lane;
 use crate::float::Float;
 use perturb_graph::{Binary, Compare, Unary};
 use rayon::prelude::*;
@@ -35,6 +36,8 @@ pub(crate) enum Arg {
     Register(usize),
     Load(usize),
     Immediate(f64),
+    /// An immediate of an integer program.
+    Integer(i64),
     None,
 }
 
@@ -50,7 +53,7 @@ pub(crate) struct Program {
 }
 
 /// Runs `program` over `out`; `inputs` has one slice for each load (empty for the one that is in place).
-pub(crate) fn run<T: Float>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
+pub(crate) fn run<T: Lane>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
     if out.len() <= SERIAL {
         task(program, inputs, 0, out);
     } else {
@@ -58,7 +61,7 @@ pub(crate) fn run<T: Float>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
     }
 }
 
-fn task<T: Float>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
+fn task<T: Lane>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
     let loads = program.loads.len();
     T::with_scratch((program.registers + loads) * TILE, |scratch| {
         let (registers, staging) = scratch.split_at_mut(program.registers * TILE);
@@ -68,7 +71,7 @@ fn task<T: Float>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T
     });
 }
 
-fn run_tile<T: Float>(
+fn run_tile<T: Lane>(
     program: &Program,
     inputs: &[&[T]],
     start: usize,
@@ -109,20 +112,21 @@ fn run_tile<T: Float>(
             }
         };
         let args = instruction.args.map(|a| operand(a, register, |k| load(k)));
-        dispatch(instruction.op, args, &mut target[..n]);
+        T::execute(instruction.op, args, &mut target[..n]);
     }
     let registers = &*registers;
     let args = last.args.map(|a| operand(a, |r| &registers[r * TILE..r * TILE + n], |k| load(k)));
-    dispatch(last.op, args, out);
+    T::execute(last.op, args, out);
 }
 
+/// An operand of one instruction over one tile.
 #[derive(Clone, Copy)]
-enum Operand<'a, T> {
+pub(crate) enum Operand<'a, T> {
     Slice(&'a [T]),
     Immediate(T),
 }
 
-fn operand<'a, T: Float>(
+fn operand<'a, T: Lane>(
     arg: Arg,
     register: impl Fn(usize) -> &'a [T],
     load: impl Fn(usize) -> &'a [T],
@@ -130,8 +134,7 @@ fn operand<'a, T: Float>(
     match arg {
         Arg::Register(r) => Operand::Slice(register(r)),
         Arg::Load(k) => Operand::Slice(load(k)),
-        Arg::Immediate(v) => Operand::Immediate(T::of(v)),
-        Arg::None => Operand::Immediate(T::ZERO),
+        Arg::Immediate(_) | Arg::Integer(_) | Arg::None => Operand::Immediate(T::immediate(arg)),
     }
 }
 
@@ -141,7 +144,7 @@ fn is_flat(strides: &[isize], sizes: &[usize]) -> bool {
 }
 
 // Reads `tile.len()` elements from flat position `start` of the strided source.
-fn gather<T: Float>(sizes: &[usize], strides: &[isize], offset: usize, source: &[T], start: usize, tile: &mut [T]) {
+fn gather<T: Copy>(sizes: &[usize], strides: &[isize], offset: usize, source: &[T], start: usize, tile: &mut [T]) {
     let axes = sizes.len();
     let mut index = [0usize; 16];
     let mut rest = start;
@@ -219,8 +222,9 @@ fn level() -> Level {
     Level::Portable
 }
 
+/// One instruction with the widest vectors that the processor has.
 #[inline]
-fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
+pub(crate) fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
     match level() {
         Level::Portable => execute(op, args, out),
         // SAFETY: `level` returns this only after the processor reported every feature that the function enables.
@@ -300,7 +304,7 @@ fn truth<T: Float>(holds: bool) -> T {
 }
 
 #[inline(always)]
-fn map1<T: Float>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
+pub(super) fn map1<T: Copy>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
     match a {
         Operand::Slice(a) => out.iter_mut().zip(a).for_each(|(o, &x)| *o = f(x)),
         Operand::Immediate(x) => out.fill(f(x)),
@@ -308,7 +312,7 @@ fn map1<T: Float>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
 }
 
 #[inline(always)]
-fn map2<T: Float>(a: Operand<T>, b: Operand<T>, out: &mut [T], f: impl Fn(T, T) -> T) {
+pub(super) fn map2<T: Copy>(a: Operand<T>, b: Operand<T>, out: &mut [T], f: impl Fn(T, T) -> T) {
     match (a, b) {
         (Operand::Slice(a), Operand::Slice(b)) => {
             out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (&x, &y))| *o = f(x, y));
@@ -320,7 +324,7 @@ fn map2<T: Float>(a: Operand<T>, b: Operand<T>, out: &mut [T], f: impl Fn(T, T) 
 }
 
 #[inline(always)]
-fn select<T: Float>(mask: Operand<T>, a: Operand<T>, b: Operand<T>, out: &mut [T]) {
+pub(super) fn select<T: Lane>(mask: Operand<T>, a: Operand<T>, b: Operand<T>, out: &mut [T]) {
     let at = |x: Operand<T>, i: usize| match x {
         Operand::Slice(s) => s[i],
         Operand::Immediate(v) => v,

@@ -93,6 +93,13 @@ pub(crate) struct Product {
     pub rhs: Operand,
 }
 
+impl Product {
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        2 * (self.batch.iter().product::<usize>() * self.m * self.n * self.k) as u64
+    }
+}
+
 /// Strides of one operand of a [`Product`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Operand {

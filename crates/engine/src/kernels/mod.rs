@@ -5,8 +5,12 @@ pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
+pub(crate) mod integer;
 pub(crate) mod pool;
 pub(crate) mod reduce;
 
 /// Elements below which a loop is not worth splitting over threads.
 pub(crate) const SERIAL: usize = 1 << 14;
+
+/// Axes of a tensor, at most.
+pub(crate) const MAX_RANK: usize = 16;

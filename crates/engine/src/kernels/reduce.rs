@@ -37,7 +37,7 @@ pub(crate) fn run<T: Float>(r: &Reduction, x: &[T], out: &mut [T]) {
     out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| task(i * size, chunk));
 }
 
-fn position(r: &Reduction, flat: usize) -> isize {
+pub(super) fn position(r: &Reduction, flat: usize) -> isize {
     let mut rest = flat;
     let mut at = r.offset as isize;
     for (&size, &stride) in r.kept.iter().zip(&r.kept_strides).rev() {
@@ -58,7 +58,7 @@ fn combine<T: Float>(max: bool, a: T, b: T) -> T {
 }
 
 // Calls f with the offset of every combination of the reduced axes but the innermost.
-fn for_each_outer(r: &Reduction, mut f: impl FnMut(isize)) {
+pub(super) fn for_each_outer(r: &Reduction, mut f: impl FnMut(isize)) {
     let axes = r.reduced.len().saturating_sub(1);
     let count: usize = r.reduced[..axes].iter().product();
     for flat in 0..count {

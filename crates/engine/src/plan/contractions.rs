@@ -33,7 +33,7 @@ impl Builder<'_> {
             reduced,
             reduced_strides: r.swap_remove(0),
         };
-        self.step(Work::Reduce(reduction), vec![view.source], &node.shape)
+        self.step(Work::Reduce(reduction), vec![view.source], &node.shape, node.dtype)
     }
 
     pub(super) fn dot(&mut self, i: usize, dims: &DotDims) -> View {
@@ -71,7 +71,7 @@ impl Builder<'_> {
                 column_stride: rcol,
             },
         };
-        self.step(Work::Product(product), vec![left.source, right.source], &node.shape)
+        self.step(Work::Product(product), vec![left.source, right.source], &node.shape, node.dtype)
     }
 
     // A reading of a node as matrices with one stride for `rows` and one for `columns`; copied if there is none.
@@ -82,7 +82,7 @@ impl Builder<'_> {
         }
         // A copy in the order [batch, rows, columns], read back under the node's own axes.
         let order: Vec<usize> = batch.iter().chain(rows).chain(columns).copied().collect();
-        let copy = self.copy(&view.transpose(&order));
+        let copy = self.copy(&view.transpose(&order), self.graph.nodes[i].dtype);
         let mut strides = vec![0; order.len()];
         order.iter().zip(&copy.strides).for_each(|(&axis, &s)| strides[axis] = s);
         let restored = View { strides, shape: view.shape.clone(), ..copy };
@@ -102,6 +102,6 @@ impl Builder<'_> {
         };
         let shapes = ConvShapes { image, kernel, response };
         let work = Convolving::new(conv, &shapes).expect("checked by `unsupported`");
-        self.step(Work::Convolve(work), reads.iter().map(|v| v.source).collect(), &node.shape)
+        self.step(Work::Convolve(work), reads.iter().map(|v| v.source).collect(), &node.shape, node.dtype)
     }
 }

@@ -7,10 +7,10 @@ use crate::kernels::elementwise::{Arg, Instruction, Program, Scalar};
 use crate::kernels::gemm::Product;
 use crate::kernels::pool::Pooling;
 use crate::kernels::reduce::Reduction;
-use crate::lower::{Kind, Lowered};
+use crate::lower::{Extent, Kind, Lowered};
 use crate::view::{Source, View, collapse};
-use perturb_graph::{Op, Shape, Tensor};
-use std::collections::HashMap;
+use perturb_graph::{DType, Op, Shape, Tensor};
+use std::collections::{HashMap, HashSet};
 
 /// What a step does.
 #[derive(Clone, Debug)]
@@ -48,13 +48,47 @@ pub(crate) struct Step {
 
 /// A plan before memory is assigned.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan<T> {
+pub(crate) struct Plan {
     pub steps: Vec<Step>,
-    /// Number of elements of every buffer.
-    pub sizes: Vec<usize>,
-    pub constants: Vec<std::sync::Arc<Vec<T>>>,
-    /// Where each output is found, contiguous from an offset, and its shape.
-    pub outputs: Vec<View>,
+    /// Every buffer. Those of the variables come first; no step writes them.
+    pub buffers: Vec<Extent>,
+    pub variables: usize,
+    pub feeds: Vec<Extent>,
+    pub constants: Vec<Tensor>,
+    /// The buffer of each result, all of it and of no other result, and its shape.
+    pub outputs: Vec<(usize, Shape)>,
+    /// The buffer of each variable's next value, all of it and of no other variable. It may be another variable's.
+    pub next: Vec<usize>,
+}
+
+impl Plan {
+    /// Size and type of what a step reads.
+    pub fn extent(&self, source: Source) -> Extent {
+        match source {
+            Source::Feed(i) => self.feeds[i],
+            Source::Const(i) => Extent::of(self.constants[i].shape(), self.constants[i].dtype()),
+            Source::Buffer(b) => self.buffers[b],
+        }
+    }
+
+    /// Floating-point operations of the matrix products and convolutions of one run.
+    pub fn flops(&self) -> u64 {
+        let flops = |step: &Step| match &step.work {
+            Work::Product(p) => p.flops(),
+            Work::Convolve(c) => c.flops(),
+            _ => 0,
+        };
+        self.steps.iter().map(flops).sum()
+    }
+
+    /// Bytes of all operands and results of the steps of one run.
+    pub fn moved_bytes(&self) -> u64 {
+        let bytes = |step: &Step| {
+            let read: usize = step.reads.iter().map(|&r| self.extent(r).bytes()).sum();
+            (read + self.buffers[step.writes].bytes()) as u64
+        };
+        self.steps.iter().map(bytes).sum()
+    }
 }
 
 /// Whether a primitive only changes how its operand is read.
@@ -63,24 +97,32 @@ pub(crate) fn is_view(op: &Op) -> bool {
 }
 
 /// Plans a lowered and folded graph.
-pub(crate) fn build<T: crate::float::Float>(graph: &Lowered) -> Plan<T> {
-    let root = roots(graph);
+pub(crate) fn build(graph: &Lowered) -> Plan {
     let mut builder = Builder {
         graph,
-        root,
+        root: roots(graph),
         views: vec![None; graph.nodes.len()],
         contiguous: HashMap::new(),
         steps: Vec::new(),
-        sizes: Vec::new(),
+        buffers: graph.variables.clone(),
         constants: Vec::new(),
     };
+    let (results, next) = graph.outputs.split_at(graph.outputs.len() - graph.variables.len());
+    // A variable's old value that is a result is copied first, so that the variable may be overwritten later.
+    let early: HashMap<usize, usize> = (0..results.len()).filter_map(|k| builder.early_copy(k, results[k])).collect();
     for node in 0..graph.nodes.len() {
-        builder.node::<T>(node);
+        builder.node(node);
     }
-    let outputs = graph.outputs.iter().map(|&o| builder.owned_output(o)).collect();
-    let Builder { steps, sizes, constants, .. } = builder;
-    let constants = constants.iter().map(|t: &Tensor| std::sync::Arc::new(t.as_slice::<T>().to_vec())).collect();
-    Plan { steps, sizes, constants, outputs }
+    let mut owned = HashSet::new();
+    let next = builder.next_values(next, &mut owned);
+    let outputs = results.iter().enumerate().map(|(k, &node)| {
+        let buffer = early.get(&k).copied().unwrap_or_else(|| builder.owned(node, &mut owned));
+        (buffer, graph.nodes[node].shape.clone())
+    });
+    let outputs = outputs.collect();
+    let Builder { steps, buffers, constants, .. } = builder;
+    let (feeds, variables) = (graph.feeds.clone(), graph.variables.len());
+    Plan { steps, buffers, variables, feeds, constants, outputs, next }
 }
 
 /// Plans node by node.
@@ -92,21 +134,22 @@ pub(super) struct Builder<'a> {
     // Contiguous copies that were made of nodes.
     contiguous: HashMap<usize, View>,
     steps: Vec<Step>,
-    sizes: Vec<usize>,
+    buffers: Vec<Extent>,
     constants: Vec<Tensor>,
 }
 
 impl Builder<'_> {
-    fn node<T: crate::float::Float>(&mut self, i: usize) {
+    fn node(&mut self, i: usize) {
         let node = &self.graph.nodes[i];
         let view = match &node.kind {
             Kind::Feed(f) => View::whole(Source::Feed(*f), &node.shape),
+            Kind::Variable(v) => View::whole(Source::Buffer(*v), &node.shape),
             Kind::Const(value) => {
                 self.constants.push(value.clone());
                 View::whole(Source::Const(self.constants.len() - 1), &node.shape)
             }
             // Made where it is needed as memory; elementwise programs use the value itself.
-            Kind::Uniform(_) => return,
+            Kind::Uniform(_) | Kind::Integer(_) => return,
             Kind::Op(op) if is_elementwise(&node.kind) => {
                 if self.root[i] != i {
                     return;
@@ -147,7 +190,7 @@ impl Builder<'_> {
                     _ => (&self.graph.nodes[x].shape[2..], &node.shape[2..]),
                 };
                 let pooling = Pooling::new(p, size, positions).expect("checked by `unsupported`");
-                self.step(Work::Pool(pooling), reads.iter().map(|v| v.source).collect(), &node.shape)
+                self.step(Work::Pool(pooling), reads.iter().map(|v| v.source).collect(), &node.shape, node.dtype)
             }
             Op::Pad(p) => {
                 let step = p.interior.iter().map(|s| s + 1).collect();
@@ -178,18 +221,14 @@ impl Builder<'_> {
             return view.clone();
         }
         let node = &self.graph.nodes[i];
-        let Kind::Uniform(value) = node.kind else { unreachable!("operands are planned before their users") };
+        let value = immediate(&node.kind).expect("operands are planned before their users");
         let program = Program {
-            instructions: vec![Instruction {
-                op: Scalar::Copy,
-                args: [Arg::Immediate(value), Arg::None, Arg::None],
-                register: 0,
-            }],
+            instructions: vec![Instruction { op: Scalar::Copy, args: [value, Arg::None, Arg::None], register: 0 }],
             registers: 0,
             sizes: vec![1],
             loads: vec![],
         };
-        let one = self.step(Work::Elementwise(program), vec![], &Shape::from([]));
+        let one = self.step(Work::Elementwise(program), vec![], &Shape::from([]), node.dtype);
         let view = View { strides: vec![0; node.shape.len()], shape: node.shape.clone(), ..one };
         self.views[i] = Some(view.clone());
         view
@@ -204,12 +243,12 @@ impl Builder<'_> {
         if let Some(copy) = self.contiguous.get(&i) {
             return copy.clone();
         }
-        let copy = self.copy(&view);
+        let copy = self.copy(&view, self.graph.nodes[i].dtype);
         self.contiguous.insert(i, copy.clone());
         copy
     }
 
-    pub(super) fn copy(&mut self, view: &View) -> View {
+    pub(super) fn copy(&mut self, view: &View, dtype: DType) -> View {
         let whole = View::whole(view.source, &view.shape);
         let (sizes, strides) = collapse(&view.shape, &[whole.strides, view.strides.clone()]);
         let program = Program {
@@ -222,19 +261,51 @@ impl Builder<'_> {
             sizes,
             loads: vec![Some((strides[1].clone(), view.offset))],
         };
-        self.step(Work::Elementwise(program), vec![view.source], &view.shape)
+        self.step(Work::Elementwise(program), vec![view.source], &view.shape, dtype)
     }
 
-    pub(super) fn step(&mut self, work: Work, reads: Vec<Source>, shape: &Shape) -> View {
-        let buffer = self.sizes.len();
-        self.sizes.push(shape.count());
+    pub(super) fn step(&mut self, work: Work, reads: Vec<Source>, shape: &Shape, dtype: DType) -> View {
+        let buffer = self.buffers.len();
+        self.buffers.push(Extent::of(shape, dtype));
         self.steps.push(Step { work, reads, writes: buffer });
         View::whole(Source::Buffer(buffer), shape)
     }
 
-    fn owned_output(&mut self, i: usize) -> View {
+    // The buffer of result `k` if it is a variable's old value.
+    fn early_copy(&mut self, k: usize, node: usize) -> Option<(usize, usize)> {
+        let Kind::Variable(v) = self.graph.nodes[node].kind else { return None };
+        let (shape, dtype) = (&self.graph.nodes[node].shape, self.graph.nodes[node].dtype);
+        let view = View::whole(Source::Buffer(v), shape);
+        Some((k, buffer_of(&self.copy(&view, dtype))))
+    }
+
+    // A buffer that holds a node's value and nothing else, and is nobody else's in `owned`.
+    fn owned(&mut self, i: usize, owned: &mut HashSet<usize>) -> usize {
         let view = self.contiguous(i);
-        if matches!(view.source, Source::Buffer(_)) { view } else { self.copy(&view) }
+        if let Source::Buffer(b) = view.source {
+            let whole = b >= self.graph.variables.len() && self.buffers[b].count == view.shape.count();
+            if whole && owned.insert(b) {
+                return b;
+            }
+        }
+        let copy = buffer_of(&self.copy(&view, self.graph.nodes[i].dtype));
+        owned.insert(copy);
+        copy
+    }
+
+    // The buffers of the variables' next values. One that is just another variable changes hands without a copy.
+    fn next_values(&mut self, next: &[usize], owned: &mut HashSet<usize>) -> Vec<usize> {
+        let graph = self.graph;
+        let moved = |i: usize| match graph.nodes[next[i]].kind {
+            Kind::Variable(v) => Some(v),
+            _ => None,
+        };
+        owned.extend((0..next.len()).filter(|&i| moved(i) == Some(i)));
+        let buffers = (0..next.len()).map(|i| match moved(i) {
+            Some(v) if v == i || owned.insert(v) => v,
+            _ => self.owned(next[i], owned),
+        });
+        buffers.collect()
     }
 
     // The fused program rooted at node `i`.
@@ -249,7 +320,12 @@ impl Builder<'_> {
         let (sizes, merged) = collapse(&shape, &walkers);
         let placed = loads.iter().zip(&merged[1..]).map(|(v, s)| Some((s.clone(), v.offset))).collect();
         let program = Program { instructions, registers, sizes, loads: placed };
-        self.step(Work::Elementwise(program), loads.iter().map(|v| v.source).collect(), &shape)
+        self.step(
+            Work::Elementwise(program),
+            loads.iter().map(|v| v.source).collect(),
+            &shape,
+            self.graph.nodes[i].dtype,
+        )
     }
 
     // Emits the instructions of node `i` inside the program of `root`, operands first, without recursion on depth:
@@ -259,8 +335,8 @@ impl Builder<'_> {
             return arg;
         }
         let node = &self.graph.nodes[i];
-        if let Kind::Uniform(v) = node.kind {
-            return Arg::Immediate(v);
+        if let Some(value) = immediate(&node.kind) {
+            return value;
         }
         if !is_elementwise(&node.kind) || self.root[i] != root {
             let view = self.view(i);
@@ -296,7 +372,23 @@ impl Builder<'_> {
             reads.push(view.source);
             placements.push(Placement { shape: view.shape.clone(), offset: view.offset, start, step });
         }
-        self.step(Work::Place { shape: shape.clone(), parts: placements }, reads, &shape)
+        self.step(Work::Place { shape: shape.clone(), parts: placements }, reads, &shape, self.graph.nodes[i].dtype)
+    }
+}
+
+// A uniform value as an operand of a program.
+fn immediate(kind: &Kind) -> Option<Arg> {
+    match kind {
+        Kind::Uniform(v) => Some(Arg::Immediate(*v)),
+        Kind::Integer(v) => Some(Arg::Integer(*v)),
+        _ => None,
+    }
+}
+
+fn buffer_of(view: &View) -> usize {
+    match view.source {
+        Source::Buffer(b) => b,
+        Source::Feed(_) | Source::Const(_) => unreachable!("a step writes a buffer"),
     }
 }
 

@@ -1,0 +1,106 @@
+//! The element types that plans store and compute in.
+
+use crate::kernels::elementwise::{Arg, Operand, Scalar, dispatch};
+use crate::kernels::integer;
+use std::cell::RefCell;
+
+/// An element of a plan: `f32`, `f64`, `i64`, or a truth value as a byte that is 0 or 1.
+pub(crate) trait Lane: bytemuck::Pod + Send + Sync + PartialOrd + std::fmt::Debug {
+    const ZERO: Self;
+    /// An immediate operand's value in this type.
+    fn immediate(arg: Arg) -> Self;
+    /// One instruction of an elementwise program over a tile.
+    fn execute(op: Scalar, args: [Operand<Self>; 3], out: &mut [Self]);
+    /// Lends a scratch buffer of `len` elements that belongs to this thread; its contents are arbitrary. Calls may
+    /// nest.
+    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
+}
+
+macro_rules! lane {
+    ($t:ident, $execute:path, $immediate:expr) => {
+        impl Lane for $t {
+            const ZERO: Self = 0 as $t;
+            #[inline(always)]
+            fn immediate(arg: Arg) -> Self {
+                $immediate(arg)
+            }
+            #[inline(always)]
+            fn execute(op: Scalar, args: [Operand<Self>; 3], out: &mut [Self]) {
+                $execute(op, args, out)
+            }
+            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                // A stack of buffers: a kernel that waits inside rayon may run another task on the same thread.
+                thread_local!(static FREE: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
+                let mut buffer = FREE.with(|free| free.borrow_mut().pop()).unwrap_or_default();
+                if buffer.len() < len {
+                    buffer.resize(len, Self::ZERO);
+                }
+                let result = f(&mut buffer[..len]);
+                FREE.with(|free| free.borrow_mut().push(buffer));
+                result
+            }
+        }
+    };
+}
+lane!(f32, dispatch, |arg| float(arg) as f32);
+lane!(f64, dispatch, float);
+lane!(i64, integer::execute, integer);
+lane!(u8, integer::execute_truth, |arg| u8::from(integer(arg) != 0));
+
+fn float(arg: Arg) -> f64 {
+    match arg {
+        Arg::Immediate(v) => v,
+        Arg::Integer(v) => v as f64,
+        _ => 0.0,
+    }
+}
+
+fn integer(arg: Arg) -> i64 {
+    match arg {
+        Arg::Immediate(v) => v as i64,
+        Arg::Integer(v) => v,
+        _ => 0,
+    }
+}
+
+/// Runs `$body` with `$t` as the Rust type that stores elements of `$dtype`.
+macro_rules! with_lane {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            perturb_graph::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            perturb_graph::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            perturb_graph::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            perturb_graph::DType::Bool => {
+                type $t = u8;
+                $body
+            }
+        }
+    };
+}
+
+/// Like [`with_lane`] for primitives that exist for floating-point operands only.
+macro_rules! with_float {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            perturb_graph::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            perturb_graph::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            other => unreachable!("the graph has no {other} operands here"),
+        }
+    };
+}
+pub(crate) use {with_float, with_lane};

@@ -1,0 +1,199 @@
+//! Running a plan: every step in order, each writing one slot and reading others.
+
+use crate::EngineError;
+use crate::element::{Lane, with_float, with_lane};
+use crate::kernels::{conv, copy, elementwise, gemm, integer, pool, reduce};
+use crate::plan::{Memory, Plan, Step, Work, assign};
+use crate::storage::{Storage, tensor_bytes, tensor_bytes_mut, typed, typed_mut, zeros};
+use crate::view::Source;
+use perturb_graph::{DType, Tensor};
+use smallvec::SmallVec;
+
+/// A plan whose memory is assigned.
+pub(crate) struct Runner {
+    pub plan: Plan,
+    pub memory: Memory,
+}
+
+/// Working memory of one run, kept for the next.
+pub(crate) struct State {
+    storages: Vec<Storage>,
+    // Kept for their capacity; empty between runs.
+    feeds: Vec<&'static [u8]>,
+    slots: Vec<&'static mut [u8]>,
+}
+
+impl State {
+    /// The storage of variable `i`.
+    pub fn variable(&self, i: usize) -> &[u8] {
+        self.storages[i].bytes()
+    }
+
+    /// [`State::variable`] for writing.
+    pub fn variable_mut(&mut self, i: usize) -> &mut [u8] {
+        self.storages[i].bytes_mut()
+    }
+}
+
+// An empty list with the capacity of another: collecting a list in place keeps its allocation.
+fn recycle<'b>(mut list: Vec<&[u8]>) -> Vec<&'b [u8]> {
+    list.clear();
+    list.into_iter().map(|_| -> &'b [u8] { &[] }).collect()
+}
+
+fn recycle_mut<'b>(mut list: Vec<&mut [u8]>) -> Vec<&'b mut [u8]> {
+    list.clear();
+    list.into_iter().map(|_| -> &'b mut [u8] { &mut [] }).collect()
+}
+
+impl Runner {
+    pub fn new(mut plan: Plan) -> Runner {
+        let memory = assign(&mut plan);
+        Runner { plan, memory }
+    }
+
+    /// Fresh working memory; variables are zero.
+    pub fn state(&self) -> State {
+        let storages = self.memory.sizes.iter().map(|&n| Storage::new(n)).collect();
+        State { storages, feeds: Vec::new(), slots: Vec::new() }
+    }
+
+    /// Runs a plan that has no inputs.
+    pub fn run_once(&self) -> Result<Vec<Tensor>, EngineError> {
+        let mut outputs = self.blank_outputs();
+        self.run_tensors(&mut self.state(), &[], &mut outputs)?;
+        Ok(outputs)
+    }
+
+    /// Tensors of the outputs' shapes and types.
+    pub fn blank_outputs(&self) -> Vec<Tensor> {
+        let outputs = self.plan.outputs.iter();
+        outputs.map(|(buffer, shape)| zeros(shape, self.plan.buffers[*buffer].dtype)).collect()
+    }
+
+    /// Runs on feeds that were checked, into tensors; those that do not fit or are shared are replaced.
+    pub fn run_tensors(&self, state: &mut State, feeds: &[&Tensor], outputs: &mut [Tensor]) -> Result<(), EngineError> {
+        for (tensor, (buffer, shape)) in outputs.iter_mut().zip(&self.plan.outputs) {
+            let dtype = self.plan.buffers[*buffer].dtype;
+            if tensor.shape() != shape || tensor.dtype() != dtype || is_shared(tensor) {
+                *tensor = zeros(shape, dtype);
+            }
+        }
+        self.run(state, feeds.iter().map(|t| tensor_bytes(t)), outputs.iter_mut().map(tensor_bytes_mut))?;
+        // Truth values were computed as bytes elsewhere.
+        for (tensor, (buffer, _)) in outputs.iter_mut().zip(&self.plan.outputs) {
+            if tensor.dtype() == DType::Bool {
+                let storage = &state.storages[self.memory.slot[*buffer] - self.plan.outputs.len()];
+                let bytes = storage.bytes();
+                tensor.as_mut_slice::<bool>().iter_mut().zip(bytes).for_each(|(t, &b)| *t = b != 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs on bytes of the feeds' types into bytes of the outputs' types (no bytes for truth values).
+    pub fn run<'a>(
+        &self,
+        state: &mut State,
+        feeds: impl Iterator<Item = &'a [u8]>,
+        outputs: impl Iterator<Item = &'a mut [u8]>,
+    ) -> Result<(), EngineError> {
+        let mut feed_list = recycle(std::mem::take(&mut state.feeds));
+        feed_list.extend(feeds);
+        let mut slots = recycle_mut(std::mem::take(&mut state.slots));
+        for slot in outputs {
+            slots.push(slot);
+        }
+        slots.extend(state.storages.iter_mut().map(Storage::bytes_mut));
+        let result = self.steps(&feed_list, &mut slots);
+        state.feeds = recycle(feed_list);
+        state.slots = recycle_mut(slots);
+        if result.is_ok() {
+            self.memory.swaps.iter().for_each(|&(a, b)| state.storages.swap(a, b));
+        }
+        result
+    }
+
+    fn steps(&self, feeds: &[&[u8]], slots: &mut [&mut [u8]]) -> Result<(), EngineError> {
+        for step in &self.plan.steps {
+            let slot = self.memory.slot[step.writes];
+            // What is written over is taken from its readers: an operand in place is read through the result.
+            let out = std::mem::take(&mut slots[slot]);
+            let bytes = self.plan.buffers[step.writes].bytes();
+            let reading = Reading { runner: self, step, feeds, slots };
+            reading.run(&mut out[..bytes]);
+            slots[slot] = out;
+        }
+        Ok(())
+    }
+}
+
+fn is_shared(tensor: &Tensor) -> bool {
+    use perturb_graph::Data;
+    use std::sync::Arc;
+    match tensor.data() {
+        Data::F32(d) => Arc::strong_count(d) > 1,
+        Data::F64(d) => Arc::strong_count(d) > 1,
+        Data::I64(d) => Arc::strong_count(d) > 1,
+        Data::Bool(d) => Arc::strong_count(d) > 1,
+    }
+}
+
+/// One step and what it may read.
+struct Reading<'a> {
+    runner: &'a Runner,
+    step: &'a Step,
+    feeds: &'a [&'a [u8]],
+    slots: &'a [&'a mut [u8]],
+}
+
+impl Reading<'_> {
+    fn bytes(&self, k: usize) -> &[u8] {
+        let plan = &self.runner.plan;
+        match self.step.reads[k] {
+            Source::Feed(i) => self.feeds[i],
+            Source::Const(i) => tensor_bytes(&plan.constants[i]),
+            Source::Buffer(b) => {
+                // A slot may be larger than the buffer; it is empty while it is written in place.
+                let slot = &self.slots[self.runner.memory.slot[b]];
+                slot.get(..plan.buffers[b].bytes()).unwrap_or(&[])
+            }
+        }
+    }
+
+    fn read<T: Lane>(&self, k: usize) -> &[T] {
+        typed(self.bytes(k))
+    }
+
+    fn run(&self, out: &mut [u8]) {
+        let dtype = self.runner.plan.buffers[self.step.writes].dtype;
+        match &self.step.work {
+            Work::Elementwise(program) => with_lane!(dtype, T => {
+                let inputs: SmallVec<[&[T]; 32]> = (0..self.step.reads.len()).map(|k| self.read(k)).collect();
+                elementwise::run(program, &inputs, typed_mut::<T>(out));
+            }),
+            Work::Reduce(reduction) if dtype == DType::I64 => integer::reduce(reduction, self.read(0), typed_mut(out)),
+            Work::Reduce(reduction) => {
+                with_float!(dtype, T => reduce::run::<T>(reduction, self.read(0), typed_mut(out)));
+            }
+            Work::Product(product) => {
+                with_float!(dtype, T => gemm::run::<T>(product, self.read(0), self.read(1), typed_mut(out)));
+            }
+            Work::Convolve(convolving) => {
+                with_float!(dtype, T => conv::run::<T>(convolving, self.read(0), self.read(1), typed_mut(out)));
+            }
+            Work::Pool(pooling) => with_float!(dtype, T => {
+                let other = if self.step.reads.len() > 1 { self.read(1) } else { &[] };
+                pool::run::<T>(pooling, self.read(0), other, typed_mut(out));
+            }),
+            Work::Place { shape, parts } => with_lane!(dtype, T => {
+                let out = typed_mut::<T>(out);
+                out.fill(T::ZERO);
+                for (k, part) in parts.iter().enumerate() {
+                    let source = &self.read::<T>(k)[part.offset..part.offset + part.shape.count()];
+                    copy::place(source, &part.shape, out, shape, &part.start, &part.step);
+                }
+            }),
+        }
+    }
+}
