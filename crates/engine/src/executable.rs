@@ -183,6 +183,19 @@ fn wrap<T: Element>(values: Vec<Vec<T>>, shapes: &[Shape]) -> Vec<Tensor> {
 // Primitives exist for any number of spatial axes, kernels for up to three.
 fn unsupported(outputs: &[Expr]) -> Result<(), EngineError> {
     for node in topological(outputs) {
+        if let Op::Scan(_)
+        | Op::Fft(_)
+        | Op::Cholesky(_)
+        | Op::TriangularSolve(_)
+        | Op::Solve(_)
+        | Op::Qr(_)
+        | Op::Eigh(_)
+        | Op::Svd(_)
+        | Op::RandomBits(_) = node.op()
+        {
+            let (op, reason) = (node.op().name().into(), "yet: evaluate the graph with `eval`".into());
+            return Err(EngineError::Graph(perturb_graph::GraphError::NoRule { op, rule: "kernel", reason }));
+        }
         let spatial = match node.op() {
             Op::Conv(c) => c.strides.len(),
             Op::MaxPool(p) => p.window.len(),

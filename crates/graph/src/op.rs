@@ -117,6 +117,25 @@ pub enum Op {
     MaxPool(MaxPool),
     /// Identity without derivative.
     StopGradient(StopGradient),
+
+    /// A loop with carried state.
+    Scan(Scan),
+    /// Complex Fourier transform.
+    Fft(Fft),
+    /// Triangular factor of a symmetric positive definite matrix.
+    Cholesky(Cholesky),
+    /// Solution of a triangular system.
+    TriangularSolve(TriangularSolve),
+    /// Solution of a linear system.
+    Solve(Solve),
+    /// Orthogonal and triangular factor.
+    Qr(Qr),
+    /// Eigenvalues and eigenvectors of a symmetric matrix.
+    Eigh(Eigh),
+    /// Singular values and vectors.
+    Svd(Svd),
+    /// Pseudorandom words.
+    RandomBits(RandomBits),
 }
 
 macro_rules! each {
@@ -140,6 +159,16 @@ macro_rules! each {
             Op::Conv($p) => $body,
             Op::MaxPool($p) => $body,
             Op::StopGradient($p) => $body,
+
+            Op::Scan($p) => $body,
+            Op::Fft($p) => $body,
+            Op::Cholesky($p) => $body,
+            Op::TriangularSolve($p) => $body,
+            Op::Solve($p) => $body,
+            Op::Qr($p) => $body,
+            Op::Eigh($p) => $body,
+            Op::Svd($p) => $body,
+            Op::RandomBits($p) => $body,
         }
     };
 }
@@ -153,6 +182,8 @@ into_op!(Unary => Unary, Binary => Binary, Compare => Compare, Select => Select,
     Transpose => Transpose, Broadcast => Broadcast, Slice => Slice, Pad => Pad, Reverse => Reverse,
     Concat => Concat, ReduceSum => ReduceSum, ReduceMax => ReduceMax, DotDims => Dot, Convolution => Conv,
     MaxPool => MaxPool, StopGradient => StopGradient);
+into_op!(Scan => Scan, Fft => Fft, Cholesky => Cholesky, TriangularSolve => TriangularSolve, Solve => Solve, Qr => Qr,
+    Eigh => Eigh, Svd => Svd, RandomBits => RandomBits);
 
 impl Op {
     /// The rules, or `None` for a leaf.

@@ -168,6 +168,15 @@ impl Builder<'_> {
                 unreachable!("elementwise nodes are fused, identities vanish when lowered")
             }
             Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => unreachable!("leaves are not primitives"),
+            Op::Scan(_)
+            | Op::Fft(_)
+            | Op::Cholesky(_)
+            | Op::TriangularSolve(_)
+            | Op::Solve(_)
+            | Op::Qr(_)
+            | Op::Eigh(_)
+            | Op::Svd(_)
+            | Op::RandomBits(_) => unreachable!("refused by `unsupported`"),
         }
     }
 

@@ -7,6 +7,7 @@ mod convolution;
 mod elementwise;
 mod linear;
 mod operators;
+mod scan;
 mod structure;
 
 pub use convolution::{Conv, Pool};

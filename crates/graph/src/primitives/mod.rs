@@ -13,6 +13,11 @@ mod select;
 mod stop_gradient;
 mod unary;
 
+mod fft;
+mod linear_algebra;
+mod random;
+mod scan;
+
 pub use binary::Binary;
 pub use compare::Compare;
 pub use concat::Concat;
@@ -25,6 +30,11 @@ pub use reduce_sum::ReduceSum;
 pub use select::Select;
 pub use stop_gradient::StopGradient;
 pub use unary::Unary;
+
+pub use fft::Fft;
+pub use linear_algebra::{Cholesky, Eigh, Qr, Solve, Svd, TriangularSolve};
+pub use random::RandomBits;
+pub use scan::{Body, Scan};
 pub(crate) use unary::relu_with_slope;
 
 use crate::{Expr, Tensor};
