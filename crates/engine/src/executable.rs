@@ -266,7 +266,8 @@ fn has_kernel(op: &Op) -> bool {
         Op::Unary(f) => Unary::ALL.iter().position(|g| g == f) <= Unary::ALL.iter().position(|g| *g == Unary::Round),
         Op::Binary(f) => !matches!(f, Binary::Pow | Binary::Atan2 | Binary::Rem),
         Op::Cast(_) | Op::Gather(_) | Op::ScatterAdd(_) | Op::ArgMax(_) | Op::ArgSort(_) | Op::Sort(_) => false,
-        Op::CumSum(_) => false,
+        Op::CumSum(_) | Op::Scan(_) | Op::Fft(_) | Op::RandomBits(_) | Op::Cholesky(_) => false,
+        Op::TriangularSolve(_) | Op::Solve(_) | Op::Qr(_) | Op::Eigh(_) | Op::Svd(_) => false,
         _ => true,
     }
 }

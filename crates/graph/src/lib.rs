@@ -25,6 +25,7 @@ mod eval;
 mod expr;
 mod graph;
 pub(crate) mod interval;
+pub mod linear_algebra;
 mod op;
 mod primitives;
 mod shape;
@@ -44,6 +45,7 @@ pub use primitives::{
     GatherSizes, MaxPool, Pad, PoolRole, ReduceMax, ReduceSum, Reshape, Reverse, ScatterAdd, Select, Slice, Slot, Sort,
     StopGradient, Transpose, Unary,
 };
+pub use primitives::{Body, Cholesky, Eigh, Fft, Qr, RandomBits, Scan, Solve, Svd, TriangularSolve};
 pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};
 pub use transforms::{

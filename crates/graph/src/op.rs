@@ -131,6 +131,24 @@ pub enum Op {
     Sort(Sort),
     /// Running sum.
     CumSum(CumSum),
+    /// A loop with carried state.
+    Scan(Scan),
+    /// Complex Fourier transform.
+    Fft(Fft),
+    /// Triangular factor of a symmetric positive definite matrix.
+    Cholesky(Cholesky),
+    /// Solution of a triangular system.
+    TriangularSolve(TriangularSolve),
+    /// Solution of a linear system.
+    Solve(Solve),
+    /// Orthogonal and triangular factor.
+    Qr(Qr),
+    /// Eigenvalues and eigenvectors of a symmetric matrix.
+    Eigh(Eigh),
+    /// Singular values and vectors.
+    Svd(Svd),
+    /// Pseudorandom words.
+    RandomBits(RandomBits),
 }
 
 macro_rules! each {
@@ -161,6 +179,15 @@ macro_rules! each {
             Op::ArgSort($p) => $body,
             Op::Sort($p) => $body,
             Op::CumSum($p) => $body,
+            Op::Scan($p) => $body,
+            Op::Fft($p) => $body,
+            Op::Cholesky($p) => $body,
+            Op::TriangularSolve($p) => $body,
+            Op::Solve($p) => $body,
+            Op::Qr($p) => $body,
+            Op::Eigh($p) => $body,
+            Op::Svd($p) => $body,
+            Op::RandomBits($p) => $body,
         }
     };
 }
@@ -176,6 +203,8 @@ into_op!(Unary => Unary, Binary => Binary, Compare => Compare, Select => Select,
     MaxPool => MaxPool, StopGradient => StopGradient);
 into_op!(Cast => Cast, Gather => Gather, ScatterAdd => ScatterAdd, ArgMax => ArgMax, ArgSort => ArgSort, Sort => Sort,
     CumSum => CumSum);
+into_op!(Scan => Scan, Fft => Fft, Cholesky => Cholesky, TriangularSolve => TriangularSolve, Solve => Solve, Qr => Qr,
+    Eigh => Eigh, Svd => Svd, RandomBits => RandomBits);
 
 impl Op {
     /// The rules, or `None` for a leaf.

@@ -8,6 +8,7 @@ mod elementwise;
 mod indexing;
 mod linear;
 mod operators;
+mod scan;
 mod structure;
 
 pub use convolution::{Conv, Pool};

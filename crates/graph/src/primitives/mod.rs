@@ -23,6 +23,11 @@ mod unary;
 
 pub use arg_max::ArgMax;
 pub use arg_sort::ArgSort;
+mod fft;
+mod linear_algebra;
+mod random;
+mod scan;
+
 pub use binary::Binary;
 pub use cast::Cast;
 pub use compare::Compare;
@@ -40,6 +45,11 @@ pub use select::Select;
 pub use sort::Sort;
 pub use stop_gradient::StopGradient;
 pub use unary::Unary;
+
+pub use fft::Fft;
+pub use linear_algebra::{Cholesky, Eigh, Qr, Solve, Svd, TriangularSolve};
+pub use random::RandomBits;
+pub use scan::{Body, Scan};
 pub(crate) use unary::relu_with_slope;
 
 use crate::tensor::Element;

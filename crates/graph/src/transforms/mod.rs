@@ -10,5 +10,6 @@ mod vmap;
 pub use interval::{interval, intervals};
 pub use jvp::jvp;
 pub use linear_bounds::{Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, linear_bounds};
+pub(crate) use pull_back::transpose;
 pub use vjp::{grad, vjp};
 pub use vmap::vmap;

@@ -1,7 +1,7 @@
 //! Batching: the same graph on many examples at once.
 
 use crate::expr::check_size;
-use crate::{Expr, GraphError, Op, Result, dependents, topological};
+use crate::{Body, Expr, GraphError, Op, Result, dependents, topological};
 use std::collections::HashMap;
 
 /// `outputs` with each input of `pairs` replaced by its partner, which carries a new leading axis of length `size`.
@@ -30,10 +30,24 @@ pub fn vmap(outputs: &[Expr], pairs: &[(Expr, Expr)], size: usize) -> Result<Vec
             // Its images are repeated when only the values that move are batched.
             check_size("vmap", &x.shape().prepend(size), x.dtype())?;
         }
+        if let Op::Scan(scan) = node.op() {
+            check_body(&scan.body, size)?;
+        }
         if let Some(rules) = node.op().primitive() {
             map.insert(node.id(), rules.batch(&node, &operands, &batched, size));
         }
     }
     let repeat = |o: &Expr| check_size("vmap", &o.shape().prepend(size), o.dtype()).map(|()| o.repeat(size));
     outputs.iter().map(|o| map.get(&o.id()).map_or_else(|| repeat(o), |b| Ok(b.clone()))).collect()
+}
+
+// The body of a loop is batched when the loop is.
+fn check_body(body: &Body, size: usize) -> Result<()> {
+    for node in topological(&body.results()) {
+        check_size("vmap", &node.shape().prepend(size), node.dtype())?;
+        if let Op::Scan(inner) = node.op() {
+            check_body(&inner.body, size)?;
+        }
+    }
+    Ok(())
 }
