@@ -6,6 +6,7 @@ mod elementwise;
 mod encode;
 mod error;
 mod external;
+mod indexing;
 mod layout;
 mod pooling;
 mod writer;
@@ -147,6 +148,13 @@ fn write(w: &mut Writer, node: &Expr) -> Result<Stored, ExportError> {
         Op::Dot(op) => contraction::dot(w, node, op),
         Op::Conv(op) => convolution::convolution(w, node, op),
         Op::MaxPool(op) => pooling::max_pool(w, node, op),
+        Op::Cast(op) => elementwise::cast(w, node, op),
+        Op::Gather(op) => indexing::gather(w, node, op),
+        Op::ScatterAdd(op) => indexing::scatter_add(w, node, op),
+        Op::ArgMax(op) => indexing::arg_max(w, node, op.axis),
+        Op::ArgSort(op) => indexing::sorted(w, node, op.axis, op.descending, true),
+        Op::Sort(op) => indexing::sorted(w, node, op.axis, op.descending, false),
+        Op::CumSum(op) => indexing::cum_sum(w, node, op),
         Op::StopGradient(_) => w.stored(&node.inputs()[0]),
     }
 }
