@@ -1,4 +1,4 @@
-//! ONNX models to perturb graphs.
+//! ONNX models to perturb graphs, and back.
 //!
 //! ```no_run
 //! use perturb_onnx::{ImportOptions, OnnxModel, import};
@@ -9,6 +9,19 @@
 //! # Ok::<(), perturb_onnx::OnnxError>(())
 //! ```
 //!
+//! And any graph, also one that a transform made, becomes a file that other runtimes execute:
+//!
+//! ```
+//! use perturb_graph::{DType, Expr, Graph, grad};
+//! use perturb_onnx::{ExportOptions, OnnxModel, export};
+//!
+//! let x = Expr::input("x", [1, 4], DType::F32);
+//! let gradient = grad(&x.softmax(1).square().sum(), &[x.clone()])?.remove(0);
+//! let bytes = export(&Graph::new(vec![x], vec![("gradient".into(), gradient)])?, &ExportOptions::default())?;
+//! assert!(OnnxModel::from_bytes(bytes).is_ok());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The graph is for one example, as the file declares it: a symbolic batch is 1, and larger batches come from
 //! `Graph::vmap`. All floating-point arithmetic is in one type, [`ImportOptions::dtype`]; half-precision weights are
 //! widened. Files are hostile until proved otherwise: nothing in one makes the reader panic, allocate what the file
@@ -16,6 +29,7 @@
 
 mod decode;
 mod error;
+mod export;
 mod external;
 mod host;
 mod import;
@@ -28,6 +42,7 @@ mod value;
 mod window;
 
 pub use error::{OnnxError, Result, Unsupported};
+pub use export::{EXPORT_OPSET, ExportError, ExportOptions, export, save};
 pub use import::{ImportOptions, import};
 pub use ops::supported as supported_operators;
 pub use read::{MAX_MODEL_BYTES, OPSETS, OnnxModel};

@@ -1,6 +1,6 @@
 //! The messages of an ONNX file, by the field numbers of the public `onnx.proto3`.
 //!
-//! Only what an importer of inference graphs reads is here; protobuf skips fields that a message does not name.
+//! Only what inference graphs need is here; protobuf skips fields that a message does not name.
 
 use prost::bytes::Bytes;
 
@@ -13,6 +13,12 @@ pub struct ModelProto {
     /// Name of the tool that wrote the file.
     #[prost(string, tag = "2")]
     pub producer_name: String,
+    /// Version of that tool.
+    #[prost(string, tag = "3")]
+    pub producer_version: String,
+    /// What the model is, for people.
+    #[prost(string, tag = "6")]
+    pub doc_string: String,
     /// The graph.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // every test file uses its own part
 
+pub mod stored;
+
 use perturb_graph::{DType, Graph, Tensor, eval};
 use perturb_onnx::proto::*;
 use perturb_onnx::{ImportOptions, OnnxError, OnnxModel, import};

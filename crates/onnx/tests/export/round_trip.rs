@@ -1,0 +1,53 @@
+//! Export, import, same values.
+
+use crate::cases::{self, Case};
+use crate::numbers::difference;
+use perturb_graph::{DType, Expr, Graph, Tensor, eval};
+use perturb_onnx::{ExportOptions, ImportOptions, OnnxError, OnnxModel, export, import};
+
+/// The graph after a journey through the format.
+pub fn returned(graph: &Graph, dtype: DType) -> Graph {
+    let bytes = export(graph, &ExportOptions::default()).unwrap();
+    import(&OnnxModel::from_bytes(bytes).unwrap(), &ImportOptions { dtype, ..Default::default() }).unwrap()
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let bytes = export(&case.graph, &ExportOptions::default()).map_err(|e| e.to_string())?;
+    let options = ImportOptions { dtype: DType::F64, ..Default::default() };
+    let back = match import(&OnnxModel::from_bytes(bytes).unwrap(), &options) {
+        // Positions of maxima are run-time integers, which the importer does not read.
+        Err(OnnxError::Unsupported { needs, .. }) if needs.iter().any(|n| n.op == "MaxPool") => return Ok(()),
+        other => other.map_err(|e| e.to_string())?,
+    };
+    let names = |g: &Graph| g.outputs.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&back), names(&case.graph));
+    let feeds: Vec<(Expr, Tensor)> = back.inputs.iter().cloned().zip(case.point.iter().cloned()).collect();
+    let expected = eval(&case.graph.output_exprs(), &case.feeds()).unwrap();
+    let got = eval(&back.output_exprs(), &feeds).map_err(|e| e.to_string())?;
+    for (g, e) in got.iter().zip(&expected) {
+        if g.shape() != e.shape() || g.dtype() != e.dtype() {
+            return Err(format!("{}{} instead of {}{}", g.dtype(), g.shape(), e.dtype(), e.shape()));
+        }
+        // Some functions are composed differently in the format: a power, a product of scattered elements.
+        if let Some(difference) = difference(&g.to_f64_vec(), &e.to_f64_vec(), 1e-12) {
+            return Err(difference);
+        }
+    }
+    Ok(())
+}
+
+fn check_all(cases: Vec<Case>) {
+    let count = cases.len();
+    let failed: Vec<String> = cases.iter().filter_map(|c| check(c).err().map(|e| format!("{}: {e}", c.name))).collect();
+    assert!(failed.is_empty(), "{} of {count} failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn primitives_and_their_gradients() {
+    check_all(cases::primitives(DType::F64));
+}
+
+#[test]
+fn networks_and_what_transforms_make_of_them() {
+    check_all(cases::networks(DType::F64));
+}
