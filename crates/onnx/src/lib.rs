@@ -39,6 +39,7 @@ mod order;
 pub mod proto;
 mod read;
 mod value;
+pub mod vnnlib;
 mod window;
 
 pub use error::{OnnxError, Result, Unsupported};

@@ -29,7 +29,7 @@ impl Effort {
         let executable = Executable::compile_with_state(outputs, inputs, state, &Options::default())?;
         self.compile_ms += start.elapsed().as_secs_f64() * 1e3;
         self.flops += executable.statistics().flops;
-        self.bytes += executable.statistics().bytes_moved;
+        self.bytes += executable.statistics().moved_bytes;
         Ok(executable)
     }
 
@@ -205,7 +205,7 @@ fn pgd(effort: &mut Effort) -> Result<Work, CliError> {
     }))
 }
 
-fn deepfool(effort: &mut Effort) -> Result<Work, CliError> {
+fn deepfool(_effort: &mut Effort) -> Result<Work, CliError> {
     let model = Classifier::new(&peers::cnn(), 64)?;
     let attack = DeepFool { steps: 20, candidates: Some(10), ..DeepFool::default() };
     let ball = Ball::unbounded(Norm::L2, (0.0, 1.0))?;

@@ -156,5 +156,9 @@ fn write(w: &mut Writer, node: &Expr) -> Result<Stored, ExportError> {
         Op::Sort(op) => indexing::sorted(w, node, op.axis, op.descending, false),
         Op::CumSum(op) => indexing::cum_sum(w, node, op),
         Op::StopGradient(_) => w.stored(&node.inputs()[0]),
+        op => Err(ExportError::Unsupported {
+            op: op.name().into(),
+            reason: "no formulation in ONNX operators yet".into(),
+        }),
     }
 }
