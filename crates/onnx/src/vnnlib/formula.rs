@@ -64,6 +64,17 @@ impl Linear {
     }
 }
 
+// a − b. Nearly all assertions compare a variable with a number, for which no fractions need to be added.
+fn difference(a: &Linear, b: &Linear) -> Linear {
+    if b.terms.is_empty() && a.constant.is_zero() {
+        return Linear { terms: a.terms.clone(), constant: -&b.constant };
+    }
+    if a.terms.is_empty() && b.constant.is_zero() {
+        return Linear { terms: b.terms.iter().map(|(v, c)| (*v, -c)).collect(), constant: a.constant.clone() };
+    }
+    a.clone().add(b, &-BigRational::one())
+}
+
 /// Reads what an `assert` asserts. `declared` tells whether a variable exists.
 pub(super) fn formula(term: &Term<'_>, declared: &dyn Fn(Variable) -> bool) -> Result<Formula> {
     let (op, operands) = term.call()?;
@@ -78,7 +89,7 @@ pub(super) fn formula(term: &Term<'_>, declared: &dyn Fn(Variable) -> bool) -> R
             };
             let (a, b) = (linear(a, declared)?, linear(b, declared)?);
             let at_most = |a: &Linear, b: &Linear, strict: bool| {
-                let Linear { terms, constant } = a.clone().add(b, &-BigRational::one());
+                let Linear { terms, constant } = difference(a, b);
                 Formula::Atom(Constraint { terms, constant, strict })
             };
             Ok(match op {

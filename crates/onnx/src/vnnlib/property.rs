@@ -30,7 +30,7 @@ pub struct Case {
 }
 
 /// Most conjunctions that nested `or`s may multiply to.
-const MAX_CONJUNCTIONS: usize = 1 << 16;
+const MAX_CONJUNCTIONS: usize = 1 << 14;
 
 impl Property {
     /// Reads a file, which may be compressed by gzip (`.gz`).
@@ -83,8 +83,8 @@ impl Property {
             }
         }
         let (inputs, outputs) = (count("X", inputs)?, count("Y", outputs)?);
-        let conjunctions = alternatives(&Formula::And(assertions))?;
-        Ok(Property { inputs, outputs, cases: cases(inputs, conjunctions)? })
+        let alternatives = alternatives(Formula::And(assertions))?;
+        Ok(Property { inputs, outputs, cases: cases(inputs, alternatives)? })
     }
 
     /// Whether inputs and outputs of these values are a counterexample.
@@ -125,29 +125,39 @@ fn count(kind: &str, mut indices: Vec<usize>) -> Result<usize> {
     }
 }
 
-// Disjunctive normal form: conjunctions of which any may hold.
-fn alternatives(formula: &Formula) -> Result<Vec<Vec<Constraint>>> {
+/// A formula in disjunctive normal form: what all alternatives share, and what each adds.
+#[derive(Default)]
+struct Alternatives {
+    common: Vec<Constraint>,
+    choices: Vec<Vec<Constraint>>,
+}
+
+// What holds in all alternatives is kept apart, because it is most of a file: the bounds of the inputs.
+fn alternatives(formula: Formula) -> Result<Alternatives> {
     match formula {
-        Formula::Atom(c) => Ok(vec![vec![c.clone()]]),
+        Formula::Atom(c) => Ok(Alternatives { common: vec![c], choices: vec![Vec::new()] }),
         Formula::Or(parts) => {
-            let all = parts.iter().map(alternatives).collect::<Result<Vec<_>>>()?;
-            check(all.iter().map(Vec::len).sum())?;
-            Ok(all.concat())
+            let mut choices = Vec::new();
+            for part in parts {
+                let Alternatives { common, choices: more } = alternatives(part)?;
+                check(choices.len() + more.len())?;
+                choices.extend(more.into_iter().map(|c| [common.as_slice(), &c].concat()));
+            }
+            Ok(Alternatives { common: Vec::new(), choices })
         }
         Formula::And(parts) => {
-            let mut product: Vec<Vec<Constraint>> = vec![Vec::new()];
+            let (mut common, mut product) = (Vec::new(), vec![Vec::new()]);
             for part in parts {
-                let choices = alternatives(part)?;
-                check(product.len().saturating_mul(choices.len()))?;
-                product = match choices.as_slice() {
-                    [one] => {
-                        product.iter_mut().for_each(|p| p.extend_from_slice(one));
-                        product
-                    }
-                    _ => product.iter().flat_map(|p| choices.iter().map(|c| [p.as_slice(), c].concat())).collect(),
-                };
+                let mut found = alternatives(part)?;
+                common.append(&mut found.common);
+                check(product.len().saturating_mul(found.choices.len()))?;
+                if !matches!(found.choices.as_slice(), [one] if one.is_empty()) {
+                    let joined =
+                        |p: &Vec<Constraint>| found.choices.iter().map(|c| [p.as_slice(), c].concat()).collect();
+                    product = product.iter().flat_map(|p| -> Vec<Vec<Constraint>> { joined(p) }).collect();
+                }
             }
-            Ok(product)
+            Ok(Alternatives { common, choices: product })
         }
     }
 }
@@ -160,44 +170,61 @@ fn check(count: usize) -> Result<()> {
     Err(VnnLibError::Property(message))
 }
 
-// Conjunctions over the same box become one case. A conjunction whose box is empty holds nowhere and is dropped.
-fn cases(inputs: usize, conjunctions: Vec<Vec<Constraint>>) -> Result<Vec<Case>> {
+/// What is known of the inputs while constraints are read, and what no box says.
+#[derive(Clone)]
+struct Region {
+    low: Vec<Option<BigRational>>,
+    high: Vec<Option<BigRational>>,
+    rest: Vec<Constraint>,
+    impossible: bool,
+}
+
+impl Region {
+    fn add(&mut self, constraint: Constraint) {
+        match bound(&constraint) {
+            Some((i, value, true)) => tighten(&mut self.high[i], value, |new, old| new < old),
+            Some((i, value, false)) => tighten(&mut self.low[i], value, |new, old| new > old),
+            None if constraint.terms.is_empty() => {
+                self.impossible |= !constraint.holds(|_| BigRational::zero());
+                return;
+            }
+            None => return self.rest.push(constraint),
+        }
+        // A strict bound is more than the box says.
+        if constraint.strict {
+            self.rest.push(constraint);
+        }
+    }
+
+    fn bounds(&self) -> Result<Vec<(BigRational, BigRational)>> {
+        let ends = self.low.iter().zip(&self.high).enumerate();
+        ends.map(|(i, ends)| match ends {
+            (Some(lo), Some(hi)) => Ok((lo.clone(), hi.clone())),
+            (lo, _) => {
+                let side = if lo.is_none() { "lower" } else { "upper" };
+                Err(VnnLibError::Property(format!("input X_{i} has no {side} bound")))
+            }
+        })
+        .collect()
+    }
+}
+
+// Alternatives over the same box become one case. One whose box is empty holds nowhere and is dropped.
+fn cases(inputs: usize, alternatives: Alternatives) -> Result<Vec<Case>> {
+    let none = vec![None; inputs];
+    let mut common = Region { low: none.clone(), high: none, rest: Vec::new(), impossible: false };
+    alternatives.common.into_iter().for_each(|c| common.add(c));
     let mut cases: Vec<Case> = Vec::new();
-    for conjunction in conjunctions {
-        let (mut low, mut high) = (vec![None; inputs], vec![None; inputs]);
-        let mut rest = Vec::new();
-        let mut impossible = false;
-        for constraint in conjunction {
-            match bound(&constraint) {
-                Some((i, value, true)) => tighten(&mut high[i], value, |new, old| new < old),
-                Some((i, value, false)) => tighten(&mut low[i], value, |new, old| new > old),
-                None if constraint.terms.is_empty() => {
-                    impossible |= !constraint.holds(|_| BigRational::zero());
-                    continue;
-                }
-                None => {}
-            }
-            // A strict bound is more than the box says.
-            if bound(&constraint).is_none() || constraint.strict {
-                rest.push(constraint);
-            }
-        }
-        let mut bounds = Vec::with_capacity(inputs);
-        for (i, ends) in low.into_iter().zip(high).enumerate() {
-            match ends {
-                (Some(lo), Some(hi)) => bounds.push((lo, hi)),
-                (lo, _) => {
-                    let side = if lo.is_none() { "lower" } else { "upper" };
-                    return Err(VnnLibError::Property(format!("input X_{i} has no {side} bound")));
-                }
-            }
-        }
-        if impossible || bounds.iter().any(|(lo, hi)| lo > hi) {
+    for choice in alternatives.choices {
+        let mut region = common.clone();
+        choice.into_iter().for_each(|c| region.add(c));
+        let bounds = region.bounds()?;
+        if region.impossible || bounds.iter().any(|(lo, hi)| lo > hi) {
             continue;
         }
         match cases.iter_mut().find(|c| c.bounds == bounds) {
-            Some(case) => case.any_of.push(rest),
-            None => cases.push(Case { bounds, any_of: vec![rest] }),
+            Some(case) => case.any_of.push(region.rest),
+            None => cases.push(Case { bounds, any_of: vec![region.rest] }),
         }
     }
     Ok(cases)

@@ -95,10 +95,14 @@ fn published_specifications() {
         return;
     }
     let mut count = 0;
-    for benchmark in std::fs::read_dir(&folder).unwrap() {
-        let Ok(files) = std::fs::read_dir(benchmark.unwrap().path()) else { continue };
-        for file in files {
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if !name.contains(".vnnlib") {
                 continue;

@@ -106,7 +106,9 @@ impl Domain {
         }
         let shapes = parts.iter().map(|(e, _)| e.shape().clone()).collect();
         let wanted: Vec<String> = parts.iter().map(|(_, shape)| shape.to_string()).collect();
-        let reason = format!("a domain of {input:?} needs tensors of its type and of shapes {}", wanted.join(", "));
+        let scalar = if matches!(self, Domain::Ball { .. }) { ", and a radius of one element" } else { "" };
+        let wanted = wanted.join(", ");
+        let reason = format!("a domain of {input:?} needs tensors of its type and of shapes {wanted}{scalar}");
         Err(GraphError::Shape { op: "linear_bounds".into(), reason, shapes })
     }
 
