@@ -75,7 +75,8 @@ impl Interval {
 
     /// The interval with infinite ends for unknown ones (NaN).
     pub(crate) fn or_infinite(&self) -> Interval {
-        if self.is_point() {
+        // Every integer is known.
+        if self.is_point() || !self.lo.dtype().is_float() {
             return self.clone();
         }
         let infinite = self.lo.like(f64::INFINITY);

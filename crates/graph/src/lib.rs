@@ -50,5 +50,5 @@ pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};
 pub use transforms::{
     Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, grad, interval, intervals, jvp, linear_bounds,
-    vjp, vmap,
+    try_interval, try_jvp, vjp, vmap,
 };

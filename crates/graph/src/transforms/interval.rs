@@ -1,13 +1,30 @@
 //! Interval bound propagation (Gowal et al. 2018): pushes a box through a graph.
 
-use crate::{Expr, Interval, Rounding, dependents, topological};
+use super::like_inputs;
+use crate::{Expr, Interval, Result, Rounding, dependents, topological};
 use std::collections::HashMap;
 
 /// Intervals that hold `outputs` while every input stays in its interval. Where nothing is known, such as about a
 /// quotient by an interval with 0 in it, the ends are infinite.
-pub fn interval(outputs: &[Expr], inputs: &[(Expr, Interval)], rounding: Rounding) -> Vec<Interval> {
+///
+/// # Errors
+/// If an end of an interval does not have its input's shape and type.
+pub fn try_interval(outputs: &[Expr], inputs: &[(Expr, Interval)], rounding: Rounding) -> Result<Vec<Interval>> {
+    for (x, of) in inputs {
+        like_inputs("interval", x, &of.lo)?;
+        like_inputs("interval", x, &of.hi)?;
+    }
     let all = intervals(outputs, inputs, rounding);
-    outputs.iter().map(|o| all.get(&o.id()).map_or_else(|| Interval::point(o), Interval::or_infinite)).collect()
+    Ok(outputs.iter().map(|o| all.get(&o.id()).map_or_else(|| Interval::point(o), Interval::or_infinite)).collect())
+}
+
+/// See [`try_interval`].
+///
+/// # Panics
+/// If an end of an interval does not have its input's shape and type.
+#[track_caller]
+pub fn interval(outputs: &[Expr], inputs: &[(Expr, Interval)], rounding: Rounding) -> Vec<Interval> {
+    try_interval(outputs, inputs, rounding).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The intervals of all nodes that depend on the inputs, by node id. An end that is NaN is unknown.

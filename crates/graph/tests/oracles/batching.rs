@@ -40,13 +40,13 @@ fn values_and_gradients_for_every_subset_of_batched_operands() {
     let mut complaints = Complaints::default();
     for (seed, sample) in all(DType::F64).iter().enumerate() {
         let rng = &mut seeded(400 + seed as u64);
-        let ct = Expr::input("ct", sample.output.shape(), DType::F64);
+        let ct = Expr::input("ct", sample.output.shape(), sample.output.dtype());
         let gradients = vjp(&[sample.output.clone()], &sample.inputs, &[ct.clone()]).unwrap();
         let outputs: Vec<Expr> = std::iter::once(sample.output.clone()).chain(gradients).collect();
         let inputs: Vec<Expr> = sample.inputs.iter().cloned().chain([ct.clone()]).collect();
         let mut example = || {
             let mut values = sample.point(rng);
-            values.push(uniform(rng, ct.shape(), DType::F64, (-1.0, 1.0)));
+            values.push(uniform(rng, ct.shape(), ct.dtype(), (-1.0, 1.0)));
             values
         };
         let examples: Vec<Vec<Tensor>> = (0..SIZE).map(|_| example()).collect();
@@ -64,10 +64,8 @@ fn nested() {
     for (seed, sample) in all(DType::F64).iter().enumerate().filter(|(_, s)| s.inputs.len() == 2) {
         let rng = &mut seeded(500 + seed as u64);
         let (x, y) = (&sample.inputs[0], &sample.inputs[1]);
-        let (xs, ys) = (
-            Expr::input("xs", x.shape().prepend(2), DType::F64),
-            Expr::input("ys", y.shape().prepend(SIZE), DType::F64),
-        );
+        let (xs, ys) =
+            (Expr::input("xs", x.shape().prepend(2), x.dtype()), Expr::input("ys", y.shape().prepend(SIZE), y.dtype()));
         let inner = vmap(&[sample.output.clone()], &[(y.clone(), ys.clone())], SIZE).unwrap();
         let outer = vmap(&inner, &[(x.clone(), xs.clone())], 2).unwrap();
         let (left, right): (Vec<_>, Vec<_>) = (sample.point(rng), sample.point(rng));
@@ -75,7 +73,7 @@ fn nested() {
         let (first, second) = ([&left[0], &right[0]], [&left[1], &right[1], &more[1]]);
         let stack = |parts: &[&Tensor], like: &Expr| {
             let values = parts.iter().flat_map(|t| t.to_f64_vec()).collect();
-            (like.clone(), Tensor::from_f64(like.shape(), DType::F64, values).unwrap())
+            (like.clone(), Tensor::from_f64(like.shape(), like.dtype(), values).unwrap())
         };
         let got = run(&outer, &[stack(&first, &xs), stack(&second, &ys)]);
         let one = |a: &Tensor, b: &Tensor| {

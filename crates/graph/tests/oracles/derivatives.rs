@@ -125,7 +125,8 @@ fn linear_primitives_are_adjoint_to_their_transposes() {
     let (mut complaints, mut checked) = (Complaints::default(), 0);
     for (seed, sample) in all(DType::F64).iter().enumerate() {
         let direct = sample.output.inputs().iter().map(Expr::id).eq(sample.inputs.iter().map(Expr::id));
-        let Some(rules) = sample.output.op().primitive().filter(|_| direct) else { continue };
+        let floats = sample.inputs.iter().all(|x| x.dtype().is_float());
+        let Some(rules) = sample.output.op().primitive().filter(|_| direct && floats) else { continue };
         let rng = &mut seeded(300 + seed as u64);
         let feeds = sample.feeds(&sample.point(rng));
         for mask in crate::numbers::subsets(sample.inputs.len()) {

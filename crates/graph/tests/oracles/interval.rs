@@ -1,6 +1,6 @@
 //! Interval propagation against points, and against the exact image where it is known.
 
-use crate::numbers::{Complaints, in_f64, run, seeded, subsets};
+use crate::numbers::{Complaints, in_f64, in_wide, run, seeded, subsets};
 use crate::samples::{Sample, all};
 use perturb_graph::{DType, Expr, Interval, Rounding, Tensor, grad, interval};
 use rand::RngExt;
@@ -111,7 +111,7 @@ fn outward_holds_exact_and_rounded_values() {
                     let point = of.point(rng);
                     let rounded = run(&outputs, &sample.feeds(&point)).concat();
                     complaints.add(format!("{}, {mask:?}, f32", sample.name), escape(&lo, &hi, &rounded, 0.0));
-                    let values = varying.iter().map(|&i| point[i].to_dtype(DType::F64));
+                    let values = varying.iter().map(|&i| in_wide(&point[i]));
                     let feeds: Vec<_> = wide.iter().cloned().zip(values).collect();
                     let value = run(&exact, &feeds).concat();
                     complaints.add(format!("{}, {mask:?}, exact", sample.name), escape(&lo, &hi, &value, 0.0));

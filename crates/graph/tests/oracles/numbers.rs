@@ -1,6 +1,6 @@
 //! Seeded random tensors, evaluation to plain numbers, and comparison.
 
-use perturb_graph::{DType, Expr, Shape, Tensor, dependents, eval, topological};
+use perturb_graph::{Cast, DType, Expr, Op, Shape, Tensor, dependents, eval, topological};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap};
@@ -67,8 +67,8 @@ pub fn subsets(n: usize) -> Vec<Vec<bool>> {
 /// The same computation in `f64`, with the very same constants: the real value of an `f32` graph, as good as `f64` has
 /// it. The inputs that vary are replaced one for one; what does not depend on them is taken as `f32` computes it.
 pub fn in_f64(outputs: &[Expr], varying: &[Expr], fixed: &[(Expr, Tensor)]) -> (Vec<Expr>, Vec<Expr>) {
-    let wide: Vec<Expr> = varying.iter().map(|x| Expr::input(x.name().unwrap(), x.shape(), DType::F64)).collect();
-    let mut map: HashMap<u64, Expr> = varying.iter().map(Expr::id).zip(wide.iter().cloned()).collect();
+    let twins: Vec<Expr> = varying.iter().map(|x| Expr::input(x.name().unwrap(), x.shape(), wide(x.dtype()))).collect();
+    let mut map: HashMap<u64, Expr> = varying.iter().map(Expr::id).zip(twins.iter().cloned()).collect();
     let depends = dependents(outputs, varying);
     for node in topological(outputs) {
         if map.contains_key(&node.id()) {
@@ -76,13 +76,26 @@ pub fn in_f64(outputs: &[Expr], varying: &[Expr], fixed: &[(Expr, Tensor)]) -> (
         }
         let twin = if depends.contains(&node.id()) {
             let operands: Vec<Expr> = node.inputs().iter().map(|i| map[&i.id()].clone()).collect();
-            Expr::apply(node.op().clone(), &operands).unwrap()
+            let op = match node.op() {
+                Op::Cast(cast) => Cast { to: wide(cast.to) }.into(),
+                op => op.clone(),
+            };
+            Expr::apply(op, &operands).unwrap()
         } else {
-            Expr::constant(eval(&[node.clone()], fixed).unwrap()[0].to_dtype(DType::F64))
+            Expr::constant(in_wide(&eval(&[node.clone()], fixed).unwrap()[0]))
         };
         map.insert(node.id(), twin);
     }
-    (outputs.iter().map(|o| map[&o.id()].clone()).collect(), wide)
+    (outputs.iter().map(|o| map[&o.id()].clone()).collect(), twins)
+}
+
+fn wide(dtype: DType) -> DType {
+    if dtype.is_float() { DType::F64 } else { dtype }
+}
+
+/// Floating-point numbers as `f64`; integers as they are.
+pub fn in_wide(value: &Tensor) -> Tensor {
+    value.to_dtype(wide(value.dtype()))
 }
 
 /// Collects complaints, the first one of each kind, so that one run of a test names every sample that fails.

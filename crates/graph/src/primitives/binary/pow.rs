@@ -1,6 +1,8 @@
 //! Power.
 
 use super::Rules;
+use crate::op::Relaxation;
+use crate::primitives::unary::{Lines, concave, convex};
 use crate::{Expr, Interval, Rounding};
 
 pub(super) struct Pow;
@@ -60,6 +62,20 @@ impl Rules for Pow {
             lo: Expr::select(&positive, &image.lo, &infinite.neg()),
             hi: Expr::select(&positive, &image.hi, &infinite),
         }
+    }
+    // For a fixed exponent b and positive bases: concave for 0 ≤ b ≤ 1, convex otherwise.
+    fn relax(&self, node: &Expr, a: &Interval, b: &Interval, rounding: Rounding) -> Option<Relaxation> {
+        if !b.is_point() {
+            return None;
+        }
+        let f = |v: &Expr| v.pow(&b.lo);
+        let slope = |v: &Expr| b.lo.mul(&v.pow(&b.lo.offset(-1.0)));
+        let between = b.lo.greater(&b.lo.like(0.0)).mul(&b.lo.less(&b.lo.like(1.0)));
+        let point = a.center();
+        let curved = concave(a, &point, &f, &slope, rounding).or(&between, &convex(a, &point, &f, &slope, rounding));
+        let infinite = a.lo.like(f64::INFINITY);
+        let unknown = Lines::constant(&Interval { lo: infinite.neg(), hi: infinite });
+        Some(curved.or(&a.lo.step(), &unknown).of(&node.inputs()[0]))
     }
     fn integer_image(&self, a: &Interval, _b: &Interval) -> Interval {
         let infinite = a.lo.like(f64::INFINITY);

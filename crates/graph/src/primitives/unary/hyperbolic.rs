@@ -1,5 +1,6 @@
 //! Hyperbolic sine and cosine, and the inverse hyperbolic functions.
 
+use super::lines::{concave, convex, reverse_s_shaped, s_shaped};
 use super::{Lines, Rules, increasing};
 use crate::{Expr, Interval, Rounding, Unary};
 
@@ -8,6 +9,19 @@ pub(super) struct Cosh;
 pub(super) struct Asinh;
 pub(super) struct Acosh;
 pub(super) struct Atanh;
+
+// The derivatives of the inverse functions, without cancellation near ±1.
+fn asinh_slope(x: &Expr) -> Expr {
+    x.square().offset(1.0).sqrt().reciprocal()
+}
+
+fn acosh_slope(x: &Expr) -> Expr {
+    x.offset(-1.0).mul(&x.offset(1.0)).sqrt().reciprocal()
+}
+
+fn atanh_slope(x: &Expr) -> Expr {
+    x.neg().offset(1.0).mul(&x.offset(1.0)).reciprocal()
+}
 
 impl Rules for Sinh {
     fn name(&self) -> &'static str {
@@ -25,8 +39,8 @@ impl Rules for Sinh {
     fn ulps(&self) -> f64 {
         4.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(reverse_s_shaped(x, &|v| v.sinh(), &|v| v.cosh(), rounding))
     }
 }
 
@@ -50,8 +64,8 @@ impl Rules for Cosh {
     fn ulps(&self) -> f64 {
         4.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(convex(x, &x.center(), &|v| v.cosh(), &|v| v.sinh(), rounding))
     }
 }
 
@@ -63,7 +77,7 @@ impl Rules for Asinh {
         libm::asinh(x)
     }
     fn derivative(&self, x: &Expr, _y: &Expr) -> Option<Expr> {
-        Some(x.square().offset(1.0).sqrt().reciprocal())
+        Some(asinh_slope(x))
     }
     fn image(&self, x: &Interval) -> Interval {
         increasing(Unary::Asinh, x)
@@ -71,8 +85,8 @@ impl Rules for Asinh {
     fn ulps(&self) -> f64 {
         8.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(s_shaped(x, &|v| v.asinh(), &asinh_slope, rounding))
     }
 }
 
@@ -84,7 +98,7 @@ impl Rules for Acosh {
         libm::acosh(x)
     }
     fn derivative(&self, x: &Expr, _y: &Expr) -> Option<Expr> {
-        Some(x.offset(-1.0).mul(&x.offset(1.0)).sqrt().reciprocal())
+        Some(acosh_slope(x))
     }
     fn image(&self, x: &Interval) -> Interval {
         increasing(Unary::Acosh, x)
@@ -92,8 +106,8 @@ impl Rules for Acosh {
     fn ulps(&self) -> f64 {
         8.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(concave(x, &x.center(), &|v| v.acosh(), &acosh_slope, rounding))
     }
 }
 
@@ -105,7 +119,7 @@ impl Rules for Atanh {
         libm::atanh(x)
     }
     fn derivative(&self, x: &Expr, _y: &Expr) -> Option<Expr> {
-        Some(x.neg().offset(1.0).mul(&x.offset(1.0)).reciprocal())
+        Some(atanh_slope(x))
     }
     fn image(&self, x: &Interval) -> Interval {
         increasing(Unary::Atanh, x)
@@ -113,7 +127,7 @@ impl Rules for Atanh {
     fn ulps(&self) -> f64 {
         8.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(reverse_s_shaped(x, &|v| v.atanh(), &atanh_slope, rounding))
     }
 }

@@ -1,5 +1,6 @@
 //! Inverse sine, cosine and tangent.
 
+use super::lines::{reverse_s_shaped, s_shaped};
 use super::{Lines, Rules, increasing};
 use crate::{Expr, Interval, Rounding, Unary};
 
@@ -10,6 +11,10 @@ pub(super) struct Atan;
 // 1/√(1 − x²), without cancellation near ±1.
 fn arc(x: &Expr) -> Expr {
     x.neg().offset(1.0).mul(&x.offset(1.0)).sqrt().reciprocal()
+}
+
+fn atan_slope(x: &Expr) -> Expr {
+    x.square().offset(1.0).reciprocal()
 }
 
 impl Rules for Asin {
@@ -28,8 +33,8 @@ impl Rules for Asin {
     fn ulps(&self) -> f64 {
         4.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(reverse_s_shaped(x, &|v| v.asin(), &arc, rounding))
     }
 }
 
@@ -49,8 +54,8 @@ impl Rules for Acos {
     fn ulps(&self) -> f64 {
         4.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(s_shaped(x, &|v| v.acos(), &|v| arc(v).neg(), rounding))
     }
 }
 
@@ -62,7 +67,7 @@ impl Rules for Atan {
         x.atan()
     }
     fn derivative(&self, x: &Expr, _y: &Expr) -> Option<Expr> {
-        Some(x.square().offset(1.0).reciprocal())
+        Some(atan_slope(x))
     }
     fn image(&self, x: &Interval) -> Interval {
         increasing(Unary::Atan, x)
@@ -70,7 +75,7 @@ impl Rules for Atan {
     fn ulps(&self) -> f64 {
         4.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        Some(s_shaped(x, &|v| v.atan(), &atan_slope, rounding))
     }
 }

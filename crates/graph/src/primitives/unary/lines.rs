@@ -1,6 +1,7 @@
 //! Affine enclosures of functions of one variable over an interval.
 
 use crate::interval::{underflow, unit_roundoff};
+use crate::op::Relaxation;
 use crate::{Expr, Interval, Rounding};
 
 /// `lower_slope·x + lower_intercept ≤ f(x) ≤ upper_slope·x + upper_intercept` on an interval.
@@ -28,6 +29,41 @@ impl Lines {
             lower_intercept: lower.intercept,
             upper_slope: upper.slope,
             upper_intercept: upper.intercept,
+        }
+    }
+
+    /// Horizontal lines through the ends of an interval of the function.
+    pub fn constant(image: &Interval) -> Lines {
+        let line = |end: &Expr| Line { slope: end.like(0.0), intercept: end.clone() };
+        Lines::new(line(&image.lo), line(&image.hi))
+    }
+
+    /// Lines of the negative of the function.
+    pub fn negate(&self) -> Lines {
+        Lines {
+            lower_slope: self.upper_slope.neg(),
+            lower_intercept: self.upper_intercept.neg(),
+            upper_slope: self.lower_slope.neg(),
+            upper_intercept: self.lower_intercept.neg(),
+        }
+    }
+
+    /// These lines where a mask is not 0, others elsewhere.
+    pub fn or(&self, mask: &Expr, otherwise: &Lines) -> Lines {
+        let pick = |a: &Expr, b: &Expr| Expr::select(mask, a, b);
+        Lines {
+            lower_slope: pick(&self.lower_slope, &otherwise.lower_slope),
+            lower_intercept: pick(&self.lower_intercept, &otherwise.lower_intercept),
+            upper_slope: pick(&self.upper_slope, &otherwise.upper_slope),
+            upper_intercept: pick(&self.upper_intercept, &otherwise.upper_intercept),
+        }
+    }
+
+    /// The lines as expressions in their variable.
+    pub fn of(&self, x: &Expr) -> Relaxation {
+        Relaxation {
+            lower: x.mul(&self.lower_slope).add(&self.lower_intercept),
+            upper: x.mul(&self.upper_slope).add(&self.upper_intercept),
         }
     }
 }
@@ -109,39 +145,60 @@ pub(crate) fn concave(
     )
 }
 
-/// Enclosure of an increasing odd-shaped function, convex below 0 and concave above (tanh, sigmoid, erf).
-///
-/// The upper line is the chord where the function is convex up to `hi` or the chord is flatter than the curve at
-/// `hi`; elsewhere the line through `(lo, f(lo))` that touches the curve right of 0, its touching point bracketed by
-/// bisection from the valid side, so that stopping early is sound. The lower line is the mirror image.
+/// Enclosure of a function that is convex below 0 and concave above (tanh, sigmoid, erf).
 pub(crate) fn s_shaped(
     x: &Interval,
     f: &dyn Fn(&Expr) -> Expr,
     slope: &dyn Fn(&Expr) -> Expr,
     rounding: Rounding,
 ) -> Lines {
-    let zero = x.lo.like(0.0);
+    s_shaped_about(&x.lo.like(0.0), x, f, slope, rounding)
+}
+
+/// Enclosure of a function that is concave below 0 and convex above (sinh, tan): its negative is s-shaped.
+pub(crate) fn reverse_s_shaped(
+    x: &Interval,
+    f: &dyn Fn(&Expr) -> Expr,
+    slope: &dyn Fn(&Expr) -> Expr,
+    rounding: Rounding,
+) -> Lines {
+    s_shaped(x, &|v| f(v).neg(), &|v| slope(v).neg(), rounding).negate()
+}
+
+/// Enclosure of a function that is convex below its `inflection` point and concave above, as far as the interval
+/// reaches.
+///
+/// The upper line is the chord where the function is convex up to `hi` or the chord is flatter than the curve at
+/// `hi`; elsewhere the line through `(lo, f(lo))` that touches the curve right of the inflection, its touching point
+/// bracketed by bisection from the valid side, so that stopping early is sound. The lower line is the mirror image.
+pub(crate) fn s_shaped_about(
+    inflection: &Expr,
+    x: &Interval,
+    f: &dyn Fn(&Expr) -> Expr,
+    slope: &dyn Fn(&Expr) -> Expr,
+    rounding: Rounding,
+) -> Lines {
     let (f_lo, f_hi) = (f(&x.lo), f(&x.hi));
     let chord = chord_slope(x, &f_lo, &f_hi);
     let chord_above = above_chord(x, &chord, &f_lo, &f_hi, rounding);
     let chord_below = below_chord(x, &chord, &f_lo, &f_hi, rounding);
 
     // Touching points: valid at the far end (tangent there passes beyond the other end of the curve).
-    let touch_hi = touching_point(&x.hi, &x.lo, &f_lo, &zero.maximum(&x.lo), f, slope, 1.0);
-    let touch_lo = touching_point(&x.lo, &x.hi, &f_hi, &zero.minimum(&x.hi), f, slope, -1.0);
+    let touch_hi = touching_point(&x.hi, &x.lo, &f_lo, &inflection.maximum(&x.lo), f, slope, 1.0);
+    let touch_lo = touching_point(&x.lo, &x.hi, &f_hi, &inflection.minimum(&x.hi), f, slope, -1.0);
     let middle = x.center();
-    let concave_side = x.lo.greater_equal(&zero);
-    let convex_side = x.hi.less_equal(&zero);
+    let concave_side = x.lo.greater_equal(inflection);
+    let convex_side = x.hi.less_equal(inflection);
     let upper_point = Expr::select(&concave_side, &middle, &touch_hi);
     let lower_point = Expr::select(&convex_side, &middle, &touch_lo);
     let mut upper_tangent = tangent_above(x, &upper_point, &f(&upper_point), &slope(&upper_point), rounding);
     let mut lower_tangent = tangent_below(x, &lower_point, &f(&lower_point), &slope(&lower_point), rounding);
-    // These slopes are at most about 1 and come from a difference (1 − y²): their error is absolute, not relative.
+    // Slopes may come from a difference (1 − y²): the error of those up to about 1 is absolute, not relative.
     upper_tangent.intercept = upper_tangent.intercept.add_slack(&[&x.magnitude()], rounding);
     lower_tangent.intercept = lower_tangent.intercept.sub_slack(&[&x.magnitude()], rounding);
 
-    let use_chord_above = convex_side.maximum(&slope(&x.hi).greater(&chord).mul(&x.lo.less(&zero)));
-    let use_chord_below = concave_side.maximum(&slope(&x.lo).greater(&chord).mul(&x.hi.greater(&zero)));
+    let use_chord_above = convex_side.maximum(&slope(&x.hi).greater(&chord).mul(&x.lo.less(inflection)));
+    let use_chord_below = concave_side.maximum(&slope(&x.lo).greater(&chord).mul(&x.hi.greater(inflection)));
     Lines::new(
         choose(&use_chord_below, chord_below, lower_tangent),
         choose(&use_chord_above, chord_above, upper_tangent),

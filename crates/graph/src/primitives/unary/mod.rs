@@ -24,7 +24,7 @@ mod trigonometric;
 use super::{finish, finish_as, integer};
 use crate::op::{Primitive, Relaxation, arity, jointly_linear, same_number, type_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
-pub(crate) use lines::Lines;
+pub(crate) use lines::{Lines, concave, convex};
 pub(crate) use relu::relu_with_slope;
 
 /// An elementwise function of one operand: of floating-point type, or an integer for those with [`Unary::integer`].
@@ -240,12 +240,7 @@ impl Primitive for Unary {
     }
 
     fn relax(&self, node: &Expr, bounds: &[Interval], rounding: Rounding) -> Option<Relaxation> {
-        let x = &node.inputs()[0];
-        let lines = self.rules().lines(&bounds[0], rounding)?;
-        Some(Relaxation {
-            lower: x.mul(&lines.lower_slope).add(&lines.lower_intercept),
-            upper: x.mul(&lines.upper_slope).add(&lines.upper_intercept),
-        })
+        Some(self.rules().lines(&bounds[0], rounding)?.of(&node.inputs()[0]))
     }
 }
 

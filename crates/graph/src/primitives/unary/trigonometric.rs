@@ -1,5 +1,6 @@
 //! Sine and cosine, which share one interval rule, and the tangent.
 
+use super::lines::s_shaped_about;
 use super::{Lines, Rules};
 use crate::interval::unit_roundoff;
 use crate::{Expr, Interval, Rounding, Unary};
@@ -36,6 +37,32 @@ fn periodic(f: Unary, x: &Interval, peak: f64) -> Interval {
     }
 }
 
+// Beyond this magnitude multiples of π are not known well enough in `f32` for tangents at them.
+const FAR: f64 = 128.0;
+
+/// Lines of a function whose points of inflection are `first + kπ`, where it turns from convex to concave for even `k`
+/// and back for odd ones (or the other way round, if not `convex_first`). An interval of at most half a period reaches
+/// over one of them only; `otherwise` are the lines over longer ones and far from 0.
+fn between_inflections(
+    x: &Interval,
+    first: f64,
+    convex_first: bool,
+    (f, slope): (Unary, &dyn Fn(&Expr) -> Expr),
+    otherwise: &Lines,
+    rounding: Rounding,
+) -> Lines {
+    let turns = x.center().offset(-first).scale(1.0 / PI).round();
+    let inflection = turns.scale(PI).offset(first);
+    // −1 where k is odd.
+    let sign = turns.scale(0.5).sub(&turns.scale(0.5).floor()).scale(-4.0).offset(1.0);
+    let sign = if convex_first { sign } else { sign.neg() };
+    let at = |v: &Expr| Expr::build(f, std::slice::from_ref(v));
+    let lines = s_shaped_about(&inflection, x, &|v| at(v).mul(&sign), &|v| slope(v).mul(&sign), rounding);
+    let lines = lines.or(&sign.step(), &lines.negate());
+    let near = x.hi.sub(&x.lo).less(&x.lo.like(PI)).mul(&x.magnitude().less(&x.lo.like(FAR)));
+    lines.or(&near, otherwise)
+}
+
 impl Rules for Sin {
     fn name(&self) -> &'static str {
         "sin"
@@ -52,9 +79,9 @@ impl Rules for Sin {
     fn ulps(&self) -> f64 {
         4.0
     }
-    // Neither convex nor concave in general: its interval is used.
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        let otherwise = Lines::constant(&self.image(x).widen(self.ulps(), rounding));
+        Some(between_inflections(x, 0.0, true, (Unary::Sin, &|v| v.cos()), &otherwise, rounding))
     }
 }
 
@@ -74,9 +101,10 @@ impl Rules for Cos {
     fn ulps(&self) -> f64 {
         4.0
     }
-    // Neither convex nor concave in general: its interval is used.
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        let otherwise = Lines::constant(&self.image(x).widen(self.ulps(), rounding));
+        let slope = |v: &Expr| v.sin().neg();
+        Some(between_inflections(x, FRAC_PI_2, false, (Unary::Cos, &slope), &otherwise, rounding))
     }
 }
 
@@ -104,7 +132,15 @@ impl Rules for Tan {
     fn ulps(&self) -> f64 {
         4.0
     }
-    fn lines(&self, _x: &Interval, _rounding: Rounding) -> Option<Lines> {
-        None
+    fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines> {
+        // Concave before each zero and convex after it, between two poles.
+        let otherwise = Lines::constant(&self.image(x).widen(self.ulps(), rounding));
+        let slope = |v: &Expr| v.tan().square().offset(1.0);
+        let turns = x.center().scale(1.0 / PI).round();
+        let (f, minus) = (|v: &Expr| v.tan().neg(), |v: &Expr| slope(v).neg());
+        let lines = s_shaped_about(&turns.scale(PI), x, &f, &minus, rounding).negate();
+        let pole = contains(x, FRAC_PI_2, PI);
+        let near = pole.equal(&pole.like(0.0)).mul(&x.magnitude().less(&x.lo.like(FAR)));
+        Some(lines.or(&near, &otherwise))
     }
 }

@@ -42,6 +42,10 @@ pub(crate) fn prepare(outputs: &[Expr], variables: &[Expr]) -> Result<Prepared> 
 // What stands for a node that has no relaxation of its own. Of a maximum and a minimum, the operand that stays fixed (if
 // any) is the one that the other is compared with: then only one term varies, and its interval is exact.
 fn rewrite(node: &Expr, varies: &[bool]) -> Result<Option<Expr>> {
+    // Integers have intervals only.
+    if !node.dtype().is_float() {
+        return Ok(None);
+    }
     let operands = node.inputs();
     let by_base = || if varies[1] && !varies[0] { (&operands[0], &operands[1]) } else { (&operands[1], &operands[0]) };
     Ok(match node.op() {

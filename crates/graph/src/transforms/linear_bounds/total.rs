@@ -1,7 +1,7 @@
 //! The constant part of a bound, and the rounding errors to take off it.
 
 use crate::interval::{sum_error, underflow};
-use crate::{DotDims, Expr, Rounding};
+use crate::{DType, DotDims, Expr, Rounding};
 
 // Which bound of a functional is being computed.
 #[derive(Clone, Copy, PartialEq)]
@@ -81,9 +81,13 @@ impl Total {
     }
 
     pub(super) fn finish(self, row: &Expr) -> Expr {
+        // Where a graph mixes element types, the sum is in the row's type, and errs as the coarsest of all does.
+        let parts = self.terms.iter().chain(&self.errors).chain(self.magnitudes.iter().map(|(m, _)| m));
+        let coarsest = if parts.clone().any(|p| p.dtype() == DType::F32) { DType::F32 } else { row.dtype() };
         let sum = |terms: &[Expr]| {
             let zero = Expr::scalar(0.0, row.dtype());
-            terms.iter().skip(1).fold(terms.first().cloned().unwrap_or(zero), |a, b| a.add(b))
+            let first = terms.first().map_or(zero, |t| t.cast(row.dtype()));
+            terms.iter().skip(1).fold(first, |a, b| a.add(&b.cast(row.dtype())))
         };
         let bound = sum(&self.terms);
         if !self.outward {
@@ -93,9 +97,9 @@ impl Total {
         // has one for its centre and one for its radius.
         let count = self.terms.len() + self.errors.len() + self.magnitudes.len();
         let weighted: Vec<Expr> =
-            self.magnitudes.iter().map(|(m, n)| m.scale(sum_error(2.0, n + count + 8, row.dtype()))).collect();
+            self.magnitudes.iter().map(|(m, n)| m.scale(sum_error(2.0, n + count + 8, coarsest))).collect();
         let error = sum(&self.errors).scale(1.0 + 1e-3).add(&sum(&weighted));
-        let error = error.offset(1e3 * underflow(row.dtype()));
+        let error = error.offset(1e3 * underflow(coarsest));
         self.side.below(&bound, &error)
     }
 }

@@ -4,6 +4,7 @@ mod composites;
 pub use composites::layer_norm;
 mod contractions;
 mod elementwise;
+mod indexing;
 mod pooling;
 mod structure;
 
@@ -47,6 +48,11 @@ impl Table {
         Expr::input(name, shape, self.dtype)
     }
 
+    /// Indices that are drawn from `range`, fractions dropped.
+    fn indices(&self, shape: impl Into<Shape>) -> Expr {
+        Expr::input("indices", shape, DType::I64)
+    }
+
     fn add(&mut self, name: impl Into<String>, inputs: &[(&Expr, (f64, f64))], output: Expr) {
         let (inputs, ranges) = inputs.iter().map(|(x, r)| ((*x).clone(), *r)).unzip();
         self.samples.push(Sample { name: name.into(), inputs, ranges, output });
@@ -71,6 +77,7 @@ impl Table {
 pub fn all(dtype: DType) -> Vec<Sample> {
     let mut table = Table { dtype, rng: seeded(7), samples: Vec::new() };
     elementwise::add(&mut table);
+    indexing::add(&mut table);
     structure::add(&mut table);
     contractions::add(&mut table);
     pooling::add(&mut table);
