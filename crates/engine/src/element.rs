@@ -4,16 +4,39 @@ use crate::kernels::elementwise::{Arg, Operand, Scalar, dispatch};
 use crate::kernels::integer;
 use std::cell::RefCell;
 
+/// A type that a thread keeps scratch buffers of.
+pub(crate) trait Scratch: bytemuck::Pod {
+    /// Lends a scratch buffer of `len` elements that belongs to this thread; its contents are arbitrary. Calls may
+    /// nest.
+    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
+}
+
+macro_rules! scratch {
+    ($($t:ident),*) => {$(
+        impl Scratch for $t {
+            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+                // A stack of buffers: a kernel that waits inside rayon may run another task on the same thread.
+                thread_local!(static FREE: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
+                let mut buffer = FREE.with(|free| free.borrow_mut().pop()).unwrap_or_default();
+                if buffer.len() < len {
+                    buffer.resize(len, 0 as $t);
+                }
+                let result = f(&mut buffer[..len]);
+                FREE.with(|free| free.borrow_mut().push(buffer));
+                result
+            }
+        }
+    )*};
+}
+scratch!(f32, f64, i64, u8, u128);
+
 /// An element of a plan: `f32`, `f64`, `i64`, or a truth value as a byte that is 0 or 1.
-pub(crate) trait Lane: bytemuck::Pod + Send + Sync + PartialOrd + std::fmt::Debug {
+pub(crate) trait Lane: Scratch + Send + Sync + PartialOrd + std::fmt::Debug {
     const ZERO: Self;
     /// An immediate operand's value in this type.
     fn immediate(arg: Arg) -> Self;
     /// One instruction of an elementwise program over a tile.
     fn execute(op: Scalar, args: [Operand<Self>; 3], out: &mut [Self]);
-    /// Lends a scratch buffer of `len` elements that belongs to this thread; its contents are arbitrary. Calls may
-    /// nest.
-    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
 }
 
 macro_rules! lane {
@@ -27,17 +50,6 @@ macro_rules! lane {
             #[inline(always)]
             fn execute(op: Scalar, args: [Operand<Self>; 3], out: &mut [Self]) {
                 $execute(op, args, out)
-            }
-            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
-                // A stack of buffers: a kernel that waits inside rayon may run another task on the same thread.
-                thread_local!(static FREE: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
-                let mut buffer = FREE.with(|free| free.borrow_mut().pop()).unwrap_or_default();
-                if buffer.len() < len {
-                    buffer.resize(len, Self::ZERO);
-                }
-                let result = f(&mut buffer[..len]);
-                FREE.with(|free| free.borrow_mut().push(buffer));
-                result
             }
         }
     };
@@ -87,6 +99,19 @@ macro_rules! with_lane {
     };
 }
 
+/// Like [`with_lane`] for primitives that exist for numbers only.
+macro_rules! with_number {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            perturb_graph::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            other => $crate::element::with_float!(other, $t => $body),
+        }
+    };
+}
+
 /// Like [`with_lane`] for primitives that exist for floating-point operands only.
 macro_rules! with_float {
     ($dtype:expr, $t:ident => $body:expr) => {
@@ -103,4 +128,4 @@ macro_rules! with_float {
         }
     };
 }
-pub(crate) use {with_float, with_lane};
+pub(crate) use {with_float, with_lane, with_number};

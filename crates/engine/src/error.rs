@@ -71,6 +71,16 @@ pub enum EngineError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// An index points outside of the axis that it indexes.
+    #[error("{op}: index {index} is outside of an axis of size {size}")]
+    Index {
+        /// The primitive.
+        op: &'static str,
+        /// The index.
+        index: i64,
+        /// Size of the axis: indices go from 0 to this, exclusive.
+        size: usize,
+    },
     /// A transform of the graph failed.
     #[error(transparent)]
     Graph(#[from] GraphError),

@@ -9,6 +9,7 @@ pub(crate) trait Float:
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>
     + std::ops::Div<Output = Self>
+    + std::ops::Rem<Output = Self>
     + std::ops::Neg<Output = Self>
     + std::ops::AddAssign
     + std::iter::Sum
@@ -26,6 +27,19 @@ pub(crate) trait Float:
     fn ceil(self) -> Self;
     fn round_ties_even(self) -> Self;
     fn erf(self) -> Self;
+    fn ln_1p(self) -> Self;
+    fn exp_m1(self) -> Self;
+    fn tan(self) -> Self;
+    fn asin(self) -> Self;
+    fn acos(self) -> Self;
+    fn atan(self) -> Self;
+    fn sinh(self) -> Self;
+    fn cosh(self) -> Self;
+    fn asinh(self) -> Self;
+    fn acosh(self) -> Self;
+    fn atanh(self) -> Self;
+    fn powf(self, exponent: Self) -> Self;
+    fn atan2(self, x: Self) -> Self;
     fn is_nan(self) -> bool;
 }
 
@@ -77,6 +91,45 @@ macro_rules! float {
             #[inline(always)]
             fn erf(self) -> Self {
                 $erf(self)
+            }
+            fn ln_1p(self) -> Self {
+                self.ln_1p()
+            }
+            fn exp_m1(self) -> Self {
+                self.exp_m1()
+            }
+            fn tan(self) -> Self {
+                self.tan()
+            }
+            fn asin(self) -> Self {
+                self.asin()
+            }
+            fn acos(self) -> Self {
+                self.acos()
+            }
+            fn atan(self) -> Self {
+                self.atan()
+            }
+            fn sinh(self) -> Self {
+                self.sinh()
+            }
+            fn cosh(self) -> Self {
+                self.cosh()
+            }
+            fn asinh(self) -> Self {
+                self.asinh()
+            }
+            fn acosh(self) -> Self {
+                self.acosh()
+            }
+            fn atanh(self) -> Self {
+                self.atanh()
+            }
+            fn powf(self, exponent: Self) -> Self {
+                self.powf(exponent)
+            }
+            fn atan2(self, x: Self) -> Self {
+                self.atan2(x)
             }
             #[inline(always)]
             fn is_nan(self) -> bool {

@@ -2,8 +2,9 @@
 
 use crate::EngineError;
 use perturb_graph::{
-    Binary, Broadcast, Compare, Concat, Convolution, DType, Data, DotDims, Expr, MaxPool, Op, Pad, ReduceMax,
-    ReduceSum, Reshape, Reverse, Select, Shape, Slice, Tensor, Transpose, Unary, topological,
+    ArgMax, ArgSort, Binary, Broadcast, Cast, Compare, Concat, Convolution, CumSum, DType, Data, DotDims, Expr, Gather,
+    MaxPool, Op, Pad, ReduceMax, ReduceSum, Reshape, Reverse, ScatterAdd, Select, Shape, Slice, Sort, Tensor,
+    Transpose, Unary, topological,
 };
 use std::collections::HashMap;
 
@@ -81,6 +82,13 @@ enum Key {
     Dot(DotDims),
     Conv(Convolution),
     MaxPool(MaxPool),
+    Cast(Cast),
+    Gather(Gather),
+    ScatterAdd(ScatterAdd),
+    ArgMax(ArgMax),
+    ArgSort(ArgSort),
+    Sort(Sort),
+    CumSum(CumSum),
 }
 
 fn key(kind: &Kind) -> Option<Key> {
@@ -106,6 +114,13 @@ fn key(kind: &Kind) -> Option<Key> {
             Op::Conv(p) => Key::Conv(p),
             Op::MaxPool(p) => Key::MaxPool(p),
             Op::StopGradient(_) | Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => return None,
+            Op::Cast(p) => Key::Cast(p),
+            Op::Gather(p) => Key::Gather(p),
+            Op::ScatterAdd(p) => Key::ScatterAdd(p),
+            Op::ArgMax(p) => Key::ArgMax(p),
+            Op::ArgSort(p) => Key::ArgSort(p),
+            Op::Sort(p) => Key::Sort(p),
+            Op::CumSum(p) => Key::CumSum(p),
             // Refused before they get here, see `unsupported`.
             _ => return None,
         },
@@ -196,7 +211,9 @@ impl Lowering {
 
     fn apply(&mut self, op: &Op, inputs: Vec<usize>, shape: Shape, dtype: DType) -> usize {
         let values: Vec<Option<f64>> = inputs.iter().map(|&i| self.uniform(i)).collect();
-        let folded = if dtype.is_float() {
+        let folded = if let Op::Cast(cast) = op {
+            return self.cast(cast, inputs[0], shape);
+        } else if dtype.is_float() {
             folded_uniform(op, &values, &self.graph, &inputs).map(Kind::Uniform)
         } else {
             folded_integer(op, &self.graph, &inputs).map(Kind::Integer)
@@ -229,6 +246,25 @@ impl Lowering {
             _ => {}
         }
         self.push(Kind::Op(op.clone()), inputs, shape, dtype)
+    }
+}
+
+impl Lowering {
+    fn cast(&mut self, cast: &Cast, x: usize, shape: Shape) -> usize {
+        let node = &self.graph.nodes[x];
+        if node.dtype == cast.to {
+            return x;
+        }
+        let scalar = match node.kind {
+            Kind::Uniform(v) => Tensor::from_f64([], node.dtype, vec![v]).ok(),
+            Kind::Integer(v) if node.dtype == DType::I64 => Some(Tensor::scalar(v)),
+            Kind::Integer(v) => Some(Tensor::scalar(v != 0)),
+            _ => None,
+        };
+        match scalar {
+            Some(value) => self.push(constant(&value.to_dtype(cast.to)), vec![], shape, cast.to),
+            None => self.push(Kind::Op(Op::Cast(*cast)), vec![x], shape, cast.to),
+        }
     }
 }
 

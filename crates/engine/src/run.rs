@@ -1,8 +1,9 @@
 //! Running a plan: every step in order, each writing one slot and reading others.
 
 use crate::EngineError;
-use crate::element::{Lane, with_float, with_lane};
-use crate::kernels::{conv, copy, elementwise, gemm, integer, pool, reduce};
+use crate::element::{Lane, with_float, with_lane, with_number};
+use crate::kernels::lines::{self, Ordered};
+use crate::kernels::{cast, conv, copy, elementwise, gemm, indexing, integer, pool, reduce};
 use crate::plan::{Memory, Plan, Step, Work, assign};
 use crate::storage::{Storage, tensor_bytes, tensor_bytes_mut, typed, typed_mut, zeros};
 use crate::view::Source;
@@ -121,7 +122,7 @@ impl Runner {
             let out = std::mem::take(&mut slots[slot]);
             let bytes = self.plan.buffers[step.writes].bytes();
             let reading = Reading { runner: self, step, feeds, slots };
-            reading.run(&mut out[..bytes]);
+            reading.run(&mut out[..bytes])?;
             slots[slot] = out;
         }
         Ok(())
@@ -165,7 +166,7 @@ impl Reading<'_> {
         typed(self.bytes(k))
     }
 
-    fn run(&self, out: &mut [u8]) {
+    fn run(&self, out: &mut [u8]) -> Result<(), EngineError> {
         let dtype = self.runner.plan.buffers[self.step.writes].dtype;
         match &self.step.work {
             Work::Elementwise(program) => with_lane!(dtype, T => {
@@ -194,6 +195,15 @@ impl Reading<'_> {
                     copy::place(source, &part.shape, out, shape, &part.start, &part.step);
                 }
             }),
+            Work::Cast(from) => cast::run(*from, self.bytes(0), dtype, out),
+            Work::Gather(sizes) => {
+                with_lane!(dtype, T => indexing::gather::<T>(sizes, self.read(0), self.read(1), typed_mut(out))?);
+            }
+            Work::ScatterAdd(sizes) => with_number!(dtype, T => {
+                indexing::scatter_add::<T>(sizes, self.read(0), self.read(1), typed_mut(out), T::plus)?;
+            }),
+            Work::Along(along, length, of) => lines::run(*along, *length, *of, self.bytes(0), out),
         }
+        Ok(())
     }
 }

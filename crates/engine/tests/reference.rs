@@ -54,9 +54,13 @@ fn unary_functions() {
     for f in Unary::ALL {
         both(&format!("{f:?}"), |dtype, rng| {
             let x = input([rng.random_range(1..700), 3], dtype);
-            // Keeps log, sqrt and reciprocal away from their poles.
-            let argument = x.abs().offset(0.5);
-            let signed = if matches!(f, Unary::Log | Unary::Sqrt | Unary::Reciprocal) { argument } else { x.clone() };
+            // Within the function's domain and away from its poles.
+            let signed = match f {
+                Unary::Log | Unary::Sqrt | Unary::Reciprocal => x.abs().offset(0.5),
+                Unary::Log1p | Unary::Asin | Unary::Acos | Unary::Atanh | Unary::Tan => x.scale(0.45),
+                Unary::Acosh => x.abs().offset(1.1),
+                _ => x.clone(),
+            };
             (vec![signed.try_unary(f).unwrap()], vec![x])
         });
     }

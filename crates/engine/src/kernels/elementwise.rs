@@ -256,7 +256,9 @@ fn execute<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
         Scalar::Compare(Compare::Less) => map2(a, b, out, |x, y| truth(x < y)),
         Scalar::Compare(Compare::LessEqual) => map2(a, b, out, |x, y| truth(x <= y)),
         Scalar::Select => select(a, b, c, out),
-        Scalar::Binary(Binary::Pow | Binary::Atan2 | Binary::Rem) => unreachable!("refused, see `unsupported`"),
+        Scalar::Binary(Binary::Pow) => map2(a, b, out, |x, y| x.powf(y)),
+        Scalar::Binary(Binary::Atan2) => map2(a, b, out, |y, x| y.atan2(x)),
+        Scalar::Binary(Binary::Rem) => map2(a, b, out, |x, y| x % y),
     }
 }
 
@@ -294,7 +296,17 @@ fn unary<T: Float>(f: Unary, a: Operand<T>, out: &mut [T]) {
         Unary::Floor => map1(a, out, |x| x.floor()),
         Unary::Ceil => map1(a, out, |x| x.ceil()),
         Unary::Round => map1(a, out, |x| x.round_ties_even()),
-        _ => unreachable!("refused, see `unsupported`"),
+        Unary::Log1p => map1(a, out, |x| x.ln_1p()),
+        Unary::Expm1 => map1(a, out, |x| x.exp_m1()),
+        Unary::Tan => map1(a, out, |x| x.tan()),
+        Unary::Asin => map1(a, out, |x| x.asin()),
+        Unary::Acos => map1(a, out, |x| x.acos()),
+        Unary::Atan => map1(a, out, |x| x.atan()),
+        Unary::Sinh => map1(a, out, |x| x.sinh()),
+        Unary::Cosh => map1(a, out, |x| x.cosh()),
+        Unary::Asinh => map1(a, out, |x| x.asinh()),
+        Unary::Acosh => map1(a, out, |x| x.acosh()),
+        Unary::Atanh => map1(a, out, |x| x.atanh()),
     }
 }
 

@@ -1,11 +1,14 @@
 //! The loops that do the work. Each kernel writes one whole buffer from slices; unsafe code is confined to
 //! [`gemm`] and to the dispatch on processor features in [`elementwise`].
 
+pub(crate) mod cast;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
+pub(crate) mod indexing;
 pub(crate) mod integer;
+pub(crate) mod lines;
 pub(crate) mod pool;
 pub(crate) mod reduce;
 

@@ -3,6 +3,7 @@
 mod contractions;
 mod fold;
 mod fuse;
+mod indexing;
 mod memory;
 mod registers;
 mod steps;

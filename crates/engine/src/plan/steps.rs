@@ -5,11 +5,12 @@ use super::registers::allocate_registers;
 use crate::kernels::conv::Convolving;
 use crate::kernels::elementwise::{Arg, Instruction, Program, Scalar};
 use crate::kernels::gemm::Product;
+use crate::kernels::lines::Along;
 use crate::kernels::pool::Pooling;
 use crate::kernels::reduce::Reduction;
 use crate::lower::{Extent, Kind, Lowered};
 use crate::view::{Source, View, collapse};
-use perturb_graph::{DType, Op, Shape, Tensor};
+use perturb_graph::{DType, GatherSizes, Op, Shape, Tensor};
 use std::collections::{HashMap, HashSet};
 
 /// What a step does.
@@ -25,6 +26,12 @@ pub(crate) enum Work {
         shape: Shape,
         parts: Vec<Placement>,
     },
+    /// Converts from this type.
+    Cast(DType),
+    Gather(GatherSizes),
+    ScatterAdd(GatherSizes),
+    /// A function of lines of this many neighbouring elements, of this type.
+    Along(Along, usize, DType),
 }
 
 /// Where one source of a [`Work::Place`] goes.
@@ -212,6 +219,16 @@ impl Builder<'_> {
             }
             Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => unreachable!("leaves are not primitives"),
             _ => unreachable!("refused before planning, see `unsupported`"),
+            Op::Cast(_) => {
+                let view = self.contiguous(x);
+                self.step(Work::Cast(self.graph.nodes[x].dtype), vec![view.source], &node.shape, node.dtype)
+            }
+            Op::Gather(p) => self.gather(i, p),
+            Op::ScatterAdd(p) => self.scatter_add(i, p),
+            Op::ArgMax(p) => self.along(i, p.axis, Along::ArgMax),
+            Op::ArgSort(p) => self.along(i, p.axis, Along::ArgSort { descending: p.descending }),
+            Op::Sort(p) => self.along(i, p.axis, Along::Sort { descending: p.descending }),
+            Op::CumSum(p) => self.along(i, p.axis, Along::CumSum { exclusive: p.exclusive, reverse: p.reverse }),
         }
     }
 
