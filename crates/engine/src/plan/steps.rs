@@ -218,7 +218,6 @@ impl Builder<'_> {
                 unreachable!("elementwise nodes are fused, identities vanish when lowered")
             }
             Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => unreachable!("leaves are not primitives"),
-            _ => unreachable!("refused before planning, see `unsupported`"),
             Op::Cast(_) => {
                 let view = self.contiguous(x);
                 self.step(Work::Cast(self.graph.nodes[x].dtype), vec![view.source], &node.shape, node.dtype)
@@ -229,6 +228,7 @@ impl Builder<'_> {
             Op::ArgSort(p) => self.along(i, p.axis, Along::ArgSort { descending: p.descending }),
             Op::Sort(p) => self.along(i, p.axis, Along::Sort { descending: p.descending }),
             Op::CumSum(p) => self.along(i, p.axis, Along::CumSum { exclusive: p.exclusive, reverse: p.reverse }),
+            _ => unreachable!("refused before planning, see `unsupported`"),
         }
     }
 
