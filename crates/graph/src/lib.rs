@@ -44,10 +44,12 @@ pub use primitives::{
     Binary, Broadcast, Compare, Concat, ConvShapes, Convolution, DotDims, MaxPool, Pad, PoolRole, ReduceMax, ReduceSum,
     Reshape, Reverse, Select, Slice, Slot, StopGradient, Transpose, Unary,
 };
-pub use primitives::{Body, Cholesky, Eigh, Fft, Qr, RandomBits, Scan, Solve, Svd, TriangularSolve};
+pub use primitives::{
+    Body, Cholesky, Eigh, Fft, Qr, RandomBits, Scan, Solve, Svd, TriangularSolve, philox, random_words,
+};
 pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};
 pub use transforms::{
     Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, grad, interval, intervals, jvp, linear_bounds,
-    vjp, vmap,
+    unroll, vjp, vmap,
 };

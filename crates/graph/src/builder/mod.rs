@@ -5,7 +5,9 @@
 mod composite;
 mod convolution;
 mod elementwise;
+mod fourier;
 mod linear;
+mod linear_algebra;
 mod operators;
 mod scan;
 mod structure;

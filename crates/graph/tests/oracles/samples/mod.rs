@@ -4,6 +4,10 @@ mod composites;
 pub use composites::layer_norm;
 mod contractions;
 mod elementwise;
+mod fourier;
+mod linear_algebra;
+mod loops;
+pub use loops::recurrent;
 mod pooling;
 mod structure;
 
@@ -75,5 +79,8 @@ pub fn all(dtype: DType) -> Vec<Sample> {
     contractions::add(&mut table);
     pooling::add(&mut table);
     composites::add(&mut table);
+    fourier::add(&mut table);
+    linear_algebra::add(&mut table);
+    loops::add(&mut table);
     table.samples
 }
