@@ -45,10 +45,12 @@ pub use primitives::{
     GatherSizes, MaxPool, Pad, PoolRole, ReduceMax, ReduceSum, Reshape, Reverse, ScatterAdd, Select, Slice, Slot, Sort,
     StopGradient, Transpose, Unary,
 };
-pub use primitives::{Body, Cholesky, Eigh, Fft, Qr, RandomBits, Scan, Solve, Svd, TriangularSolve};
+pub use primitives::{
+    Body, Cholesky, Eigh, Fft, Qr, RandomBits, Scan, Solve, Svd, TriangularSolve, philox, random_words,
+};
 pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};
 pub use transforms::{
     Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, grad, interval, intervals, jvp, linear_bounds,
-    try_interval, try_jvp, vjp, vmap,
+    try_interval, try_jvp, unroll, vjp, vmap,
 };

@@ -5,8 +5,10 @@
 mod composite;
 mod convolution;
 mod elementwise;
+mod fourier;
 mod indexing;
 mod linear;
+mod linear_algebra;
 mod operators;
 mod scan;
 mod structure;

@@ -48,7 +48,7 @@ pub use unary::Unary;
 
 pub use fft::Fft;
 pub use linear_algebra::{Cholesky, Eigh, Qr, Solve, Svd, TriangularSolve};
-pub use random::RandomBits;
+pub use random::{RandomBits, philox, random_words};
 pub use scan::{Body, Scan};
 pub(crate) use unary::relu_with_slope;
 

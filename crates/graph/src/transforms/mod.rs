@@ -4,6 +4,7 @@ mod interval;
 mod jvp;
 mod linear_bounds;
 mod pull_back;
+mod unroll;
 mod vjp;
 mod vmap;
 
@@ -11,6 +12,7 @@ pub use interval::{interval, intervals, try_interval};
 pub use jvp::{jvp, try_jvp};
 pub use linear_bounds::{Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, linear_bounds};
 pub(crate) use pull_back::transpose;
+pub use unroll::unroll;
 pub use vjp::{grad, vjp};
 pub use vmap::vmap;
 

@@ -1,6 +1,6 @@
 //! Seeded random tensors, evaluation to plain numbers, and comparison.
 
-use perturb_graph::{Cast, DType, Expr, Op, Shape, Tensor, dependents, eval, topological};
+use perturb_graph::{Cast, DType, Expr, Op, Shape, Tensor, dependents, eval, topological, unroll};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap};
@@ -65,8 +65,10 @@ pub fn subsets(n: usize) -> Vec<Vec<bool>> {
 }
 
 /// The same computation in `f64`, with the very same constants: the real value of an `f32` graph, as good as `f64` has
-/// it. The inputs that vary are replaced one for one; what does not depend on them is taken as `f32` computes it.
+/// it. The inputs that vary are replaced one for one; what does not depend on them is taken as `f32` computes it. Loops
+/// are written out, because their bodies have a type of their own.
 pub fn in_f64(outputs: &[Expr], varying: &[Expr], fixed: &[(Expr, Tensor)]) -> (Vec<Expr>, Vec<Expr>) {
+    let outputs = &unroll(outputs, varying).unwrap();
     let twins: Vec<Expr> = varying.iter().map(|x| Expr::input(x.name().unwrap(), x.shape(), wide(x.dtype()))).collect();
     let mut map: HashMap<u64, Expr> = varying.iter().map(Expr::id).zip(twins.iter().cloned()).collect();
     let depends = dependents(outputs, varying);

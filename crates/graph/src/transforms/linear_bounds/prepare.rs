@@ -1,6 +1,7 @@
 //! Rewrites that give every nonlinear node of a graph a relaxation: what has none of its own is expressed through
 //! nodes that have one.
 
+use crate::transforms::unroll;
 use crate::{Binary, Convolution, DotDims, Expr, Op, ReduceSum, Result, Shape, Slot, dependents, topological};
 use std::collections::HashMap;
 
@@ -14,8 +15,9 @@ pub(crate) struct Prepared {
 
 /// Rewrites what depends on `variables`: quotients with a varying divisor become products with a reciprocal, maxima and
 /// minima become a sum with a `relu`, x·x becomes a square, and a matrix product of two varying operands becomes
-/// elementwise products and a sum, as does a convolution of a varying image with a varying kernel.
+/// elementwise products and a sum, as does a convolution of a varying image with a varying kernel. Loops are written out.
 pub(crate) fn prepare(outputs: &[Expr], variables: &[Expr]) -> Result<Prepared> {
+    let outputs = &unroll(outputs, variables)?;
     let varying = dependents(outputs, variables);
     let mut map: HashMap<u64, Expr> = HashMap::new();
     let mut originals = HashMap::new();

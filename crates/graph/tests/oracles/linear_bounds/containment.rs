@@ -6,7 +6,7 @@ use super::{both, bounds};
 use crate::interval::{Region, escape, with_gradients};
 use crate::numbers::{Complaints, in_f64, run, seeded, subsets};
 use crate::samples::{Sample, all};
-use perturb_graph::{DType, Domain, Expr, Rounding, grad, interval, linear_bounds};
+use perturb_graph::{DType, Domain, Expr, Rounding, grad, interval, linear_bounds, topological, unroll};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -83,9 +83,15 @@ fn random_networks_and_sets() {
     assert!(unknown * 20 < ends_seen, "{unknown} of {ends_seen} ends are unknown");
 }
 
+// Nodes of a graph whose gradients are not bounded.
+const LONG: usize = 150;
+
 // Every sample graph and its gradients over boxes of every subset of its inputs.
 fn check_sample(sample: &Sample, dtype: DType, rounding: Rounding, rng: &mut ChaCha8Rng, complaints: &mut Complaints) {
-    let outputs = with_gradients(sample);
+    // Every node of a long graph is bounded by a walk of its own: there, only the value itself is.
+    let both_orders = with_gradients(sample);
+    let written_out = topological(&unroll(&both_orders, &sample.inputs).unwrap()).len();
+    let outputs = if written_out > LONG { vec![sample.output.clone()] } else { both_orders };
     let slack = if dtype == DType::F64 && rounding == Rounding::Nearest { 1e-9 } else { 0.0 };
     for mask in subsets(sample.inputs.len()) {
         let of = Region::random(sample, &mask, [0.0, 1e-4, 0.1, 0.6][rng.random_range(0..4)], rng);

@@ -4,7 +4,11 @@ mod composites;
 pub use composites::layer_norm;
 mod contractions;
 mod elementwise;
+mod fourier;
 mod indexing;
+mod linear_algebra;
+mod loops;
+pub use loops::recurrent;
 mod pooling;
 mod structure;
 
@@ -82,5 +86,8 @@ pub fn all(dtype: DType) -> Vec<Sample> {
     contractions::add(&mut table);
     pooling::add(&mut table);
     composites::add(&mut table);
+    fourier::add(&mut table);
+    linear_algebra::add(&mut table);
+    loops::add(&mut table);
     table.samples
 }
