@@ -3,9 +3,11 @@
 mod composites;
 pub use composites::layer_norm;
 mod contractions;
+mod cumulative;
 mod elementwise;
 mod indexing;
 mod pooling;
+mod sampling;
 mod structure;
 
 use crate::numbers::{off_grid, seeded};
@@ -82,5 +84,7 @@ pub fn all(dtype: DType) -> Vec<Sample> {
     contractions::add(&mut table);
     pooling::add(&mut table);
     composites::add(&mut table);
+    cumulative::add(&mut table);
+    sampling::add(&mut table);
     table.samples
 }
