@@ -7,6 +7,7 @@
 #![allow(clippy::cloned_ref_to_slice_refs)]
 
 mod batching;
+mod builders;
 mod definitions;
 mod derivatives;
 mod errors;
@@ -14,3 +15,4 @@ mod interval;
 mod linear_bounds;
 mod numbers;
 mod samples;
+mod typed;
