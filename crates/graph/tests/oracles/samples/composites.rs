@@ -34,11 +34,9 @@ pub fn add(table: &mut Table) {
     table.two("floor_mod", &[2, 3], &[2, 3], |x, y| x.floor_mod(&y.abs().offset(0.55).neg()));
     table.one("masked fill", WIDE, |x| x.square().masked_fill(&x.greater(&x.like(0.5)), 1.5));
     table.one("finite masks", WIDE, |x| x.mul(&x.is_finite()).add(&x.is_nan()).add(&x.is_inf()));
-    let (q, k, v) = (table.input("q", [2, 3]), table.input("k", [3, 3]), table.input("v", [3, 2]));
-    let operands = [(&q, WIDE), (&k, WIDE), (&v, WIDE)];
-    table.add("attention", &operands, q.attention(&k, &v, None));
-    let mask = Expr::causal_mask(2, 3, q.dtype());
-    table.add("causal attention", &operands, q.attention(&k, &v, Some(&mask)));
+    let (q, k, v) = (table.input("q", [2, 2]), table.input("k", [2, 2]), table.input("v", [2, 1]));
+    let mask = Expr::causal_mask(2, 2, q.dtype());
+    table.add("attention", &[(&q, WIDE), (&k, WIDE), (&v, WIDE)], q.attention(&k, &v, Some(&mask)));
     table.two("hidden layer", &[2, 3], &[3, 4], |x, w| x.matmul(w).relu().reduce_sum(&[1], false));
     table.two("gate", &[2, 3], &[3, 3], |x, w| x.matmul(w).sigmoid().mul(&x.tanh()));
     table.two("convolutional block", &[1, 2, 4, 4], &[2, 2, 3, 3], |x, w| {

@@ -7,7 +7,8 @@ pub fn add(table: &mut Table) {
     table.one("cumsum built", WIDE, |x| x.cumsum(1, true, true));
     table.one("cumprod", WIDE, |x| x.cumprod(1));
     table.one("cummax", WIDE, |x| x.cummax(1));
-    table.one("logcumsumexp", WIDE, |x| x.logcumsumexp(1));
+    let x = table.input("x", [1, 3]);
+    table.add("logcumsumexp", &[(&x, WIDE)], x.logcumsumexp(1));
     table.one("reduce_prod", WIDE, |x| x.reduce_prod(&[1, 0], false));
     table.one("reduce_prod, kept", WIDE, |x| x.reduce_prod(&[1], true));
     let x = table.input("x", [5, 2]);
