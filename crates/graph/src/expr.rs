@@ -79,12 +79,19 @@ impl Expr {
         Expr::build(Op::Param { name: name.into(), value }, &[])
     }
 
-    /// A scalar constant of a floating-point type.
+    /// A scalar constant.
+    ///
+    /// # Panics
+    /// If the type is i64 and the value has a fraction, which would be lost.
+    #[track_caller]
     pub fn scalar(value: f64, dtype: DType) -> Expr {
+        let lossy = dtype == DType::I64 && value.fract().abs() > 0.0;
+        assert!(!lossy, "{value} is not an integer: cast the i64 expression that it meets to a floating-point type");
         Expr::constant(Tensor::from_f64([], dtype, vec![value]).expect("a scalar holds one value"))
     }
 
-    /// A lazily broadcast constant of this expression's shape and type.
+    /// A lazily broadcast constant of this expression's shape and type, see [`Expr::scalar`].
+    #[track_caller]
     pub fn like(&self, value: f64) -> Expr {
         Expr::full(self.shape(), value, self.dtype())
     }

@@ -153,6 +153,11 @@ binary! {
     less_equal, try_less_equal => Compare::LessEqual,
 }
 
+panicking! {
+    floor_mod, try_floor_mod(other: &Expr) -> Expr;
+    masked_fill, try_masked_fill(mask: &Expr, value: f64) -> Expr;
+}
+
 impl Expr {
     /// An elementwise function of one operand.
     ///
@@ -233,6 +238,44 @@ impl Expr {
     #[track_caller]
     pub fn pow(&self, exponent: &Expr) -> Expr {
         self.try_pow(exponent).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Remainder of the division with the sign of the divisor `other`, as Python's `%`. Operands broadcast as in NumPy.
+    ///
+    /// # Errors
+    /// If the shapes do not broadcast or the types differ.
+    pub fn try_floor_mod(&self, other: &Expr) -> Result<Expr> {
+        let rem = self.try_rem(other)?;
+        let zero = rem.like(0.0);
+        let same_sign = rem.less(&zero).equal(&other.less(&other.like(0.0)));
+        let fits = same_sign.maximum(&rem.equal(&zero));
+        Ok(Expr::select(&fits, &rem, &rem.add(other)))
+    }
+
+    /// 1 where the value is NaN, else 0.
+    #[track_caller]
+    pub fn is_nan(&self) -> Expr {
+        self.like(1.0).sub(&self.equal(self))
+    }
+
+    /// 1 where the value is infinite, of either sign, else 0.
+    #[track_caller]
+    pub fn is_inf(&self) -> Expr {
+        self.abs().equal(&self.like(f64::INFINITY))
+    }
+
+    /// 1 where the value is neither infinite nor NaN, else 0.
+    #[track_caller]
+    pub fn is_finite(&self) -> Expr {
+        self.abs().less(&self.like(f64::INFINITY))
+    }
+
+    /// `value` where `mask` (of this type, broadcast to this shape) is not 0, else the element itself.
+    ///
+    /// # Errors
+    /// If the mask does not broadcast or is of another type.
+    pub fn try_masked_fill(&self, mask: &Expr, value: f64) -> Result<Expr> {
+        Expr::try_select(&mask.try_broadcast_to(self.shape())?, &self.like(value), self)
     }
 
     fn integer_power(&self, p: u32) -> Result<Expr> {

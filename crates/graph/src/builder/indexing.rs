@@ -1,12 +1,22 @@
 //! Choosing by indices, and adding up at indices.
 
-use crate::{Expr, Gather, GraphError, Result, ScatterAdd};
+use crate::{DType, Expr, Gather, GraphError, Result, ScatterAdd, Shape, Tensor};
 
-fn unwrap<T>(result: Result<T>) -> T {
-    result.unwrap_or_else(|e| panic!("{e}"))
+panicking! {
+    gather, try_gather(axis: usize, indices: &Expr) -> Expr;
+    take_along_axis, try_take_along_axis(axis: usize, indices: &Expr) -> Expr;
+    scatter_add, try_scatter_add(axis: usize, indices: &Expr, size: usize) -> Expr;
+    one_hot, try_one_hot(classes: usize, dtype: DType) -> Expr;
+    roll, try_roll(axis: usize, shift: i64) -> Expr;
 }
 
 impl Expr {
+    /// The integers `0..n`.
+    pub fn arange(n: usize) -> Expr {
+        let numbers = Tensor::new([n], (0..n as i64).collect()).expect("one number for each place");
+        Expr::constant(numbers)
+    }
+
     /// Slices along `axis` chosen by i64 `indices` of any shape, which takes the place of the axis. Indices outside of
     /// the axis are refused by the engine and clamped by the definition.
     ///
@@ -14,15 +24,6 @@ impl Expr {
     /// If the axis does not exist or is empty, or the indices are not i64.
     pub fn try_gather(&self, axis: usize, indices: &Expr) -> Result<Expr> {
         Expr::apply(Gather { axis, batch: 0 }, &[self.clone(), indices.clone()])
-    }
-
-    /// See [`Expr::try_gather`].
-    ///
-    /// # Panics
-    /// If the axis does not exist or is empty, or the indices are not i64.
-    #[track_caller]
-    pub fn gather(&self, axis: usize, indices: &Expr) -> Expr {
-        unwrap(self.try_gather(axis, indices))
     }
 
     /// Element `[…, indices[…, i, …], …]` along `axis` at every place `[…, i, …]` of the indices, which have this
@@ -47,15 +48,6 @@ impl Expr {
         Ok(Expr::apply(Gather { axis: last, batch: last }, &operands)?.move_axis(last, axis))
     }
 
-    /// See [`Expr::try_take_along_axis`].
-    ///
-    /// # Panics
-    /// If the axis does not exist, the shapes do not fit or the indices are not i64.
-    #[track_caller]
-    pub fn take_along_axis(&self, axis: usize, indices: &Expr) -> Expr {
-        unwrap(self.try_take_along_axis(axis, indices))
-    }
-
     /// Zeros of `size` along `axis`, to which every slice of this is added at its index: the axes of the indices, which
     /// start at `axis`, become that one.
     ///
@@ -65,12 +57,27 @@ impl Expr {
         Expr::apply(ScatterAdd { axis, batch: 0, size }, &[self.clone(), indices.clone()])
     }
 
-    /// See [`Expr::try_scatter_add`].
+    /// For i64 indices `[…]`, rows `[…, classes]` that are 1 at the index and 0 elsewhere; all 0 for an index outside of
+    /// `0..classes`.
     ///
-    /// # Panics
-    /// If the shapes do not fit or the indices are not i64.
-    #[track_caller]
-    pub fn scatter_add(&self, axis: usize, indices: &Expr, size: usize) -> Expr {
-        unwrap(self.try_scatter_add(axis, indices, size))
+    /// # Errors
+    /// If the indices are not i64, or the result would be too large.
+    pub fn try_one_hot(&self, classes: usize, dtype: DType) -> Result<Expr> {
+        if self.dtype() != DType::I64 {
+            let reason = "indices must be i64".to_string();
+            return Err(GraphError::DType { op: "one_hot".into(), reason, dtypes: vec![self.dtype()] });
+        }
+        let column: Shape = self.shape().iter().copied().chain([1]).collect();
+        Ok(self.try_reshape(column)?.try_equal(&Expr::arange(classes))?.cast(dtype))
+    }
+
+    /// Elements moved by `shift` places along `axis`, those that leave at one end coming in at the other.
+    ///
+    /// # Errors
+    /// If the axis does not exist.
+    pub fn try_roll(&self, axis: usize, shift: i64) -> Result<Expr> {
+        let n = crate::op::axis_size("roll", axis, std::slice::from_ref(self))?;
+        let by = if n == 0 { 0 } else { shift.rem_euclid(n as i64) as usize };
+        Expr::try_concat(&[self.slice_axis(axis, n - by, n), self.slice_axis(axis, 0, n - by)], axis)
     }
 }

@@ -234,19 +234,12 @@ impl Expr {
         unwrap(self.try_reduce_max(axes, keep))
     }
 
-    /// Minimum over `axes`, which vanish unless `keep`.
-    ///
-    /// # Errors
-    /// If an axis does not exist, is named twice or is empty.
-    pub fn try_reduce_min(&self, axes: &[usize], keep: bool) -> Result<Expr> {
-        Ok(self.try_unary(crate::Unary::Neg)?.try_reduce_max(axes, keep)?.neg())
-    }
-
     /// Mean over `axes`, which vanish unless `keep`.
     ///
     /// # Errors
     /// If an axis does not exist or is named twice.
     pub fn try_reduce_mean(&self, axes: &[usize], keep: bool) -> Result<Expr> {
+        crate::op::same_float("reduce_mean", std::slice::from_ref(self))?;
         let sum = self.try_reduce_sum(axes, keep)?;
         let count: usize = axes.iter().map(|&a| self.shape()[a]).product();
         Ok(sum.scale(1.0 / count as f64))

@@ -12,6 +12,11 @@ pub struct Cast {
     pub to: DType,
 }
 
+// Whether every value of one type is one of the other.
+fn exact(from: DType, to: DType) -> bool {
+    from == DType::Bool || (from == DType::F32 && to == DType::F64)
+}
+
 impl Primitive for Cast {
     fn name(&self) -> &'static str {
         "cast"
@@ -47,7 +52,7 @@ impl Primitive for Cast {
         let from = node.inputs()[0].dtype();
         match self.to {
             // Unknown ends (NaN) stay unknown between floating-point types only: as integers they are the extreme ones.
-            DType::F32 | DType::F64 if from != DType::F32 => {
+            DType::F32 | DType::F64 if !exact(from, self.to) => {
                 Interval { lo: x.lo.cast(self.to), hi: x.hi.cast(self.to) }.widen(1.0, rounding)
             }
             DType::F32 | DType::F64 => Interval { lo: x.lo.cast(self.to), hi: x.hi.cast(self.to) },
@@ -66,7 +71,7 @@ impl Primitive for Cast {
         }
     }
 
-    // Each of the primitive and its adjoint rounds once, when the narrower type is its result.
+    // Either the primitive or its adjoint rounds once, whichever has the narrower result.
     fn adjoint_error(&self, node: &Expr, inputs: &[Interval], _linear: &[bool]) -> Option<Expr> {
         Some(inputs[0].magnitude().cast(node.dtype()).scale(4.0 * unit_roundoff(DType::F32)))
     }

@@ -186,3 +186,63 @@ fn fifth_order() {
     let want: Vec<f64> = at.iter().map(|x| (x + 5.0) * x.exp()).collect();
     assert_close("x·exp(x)", &run(&[y], &[(x, Tensor::new([3], at.to_vec()).unwrap())])[0], &want, 1e-12);
 }
+
+// f(x) = sin(x²)·tanh(y): ∂³f/∂x²∂y = (2 cos x² − 4x² sin x²)·(1 − tanh² y), by forward over forward over reverse mode
+// and by three forward passes.
+#[test]
+fn third_order_in_two_variables() {
+    let (x, y) = (Expr::input("x", [2], DType::F64), Expr::input("y", [2], DType::F64));
+    let f = x.square().sin().mul(&y.tanh());
+    let along = |f: &Expr, v: &Expr| jvp(&[f.clone()], &[v.clone()], &[Some(v.like(1.0))]).remove(0).unwrap();
+    let reverse = grad(&f, &[y.clone()]).unwrap().remove(0);
+    let mixed = along(&along(&reverse, &x), &x);
+    let forward = along(&along(&along(&f, &x), &y), &x);
+    let (at, with) = ([0.7f64, -1.3], [0.4f64, -0.9]);
+    let want: Vec<f64> = at
+        .iter()
+        .zip(with)
+        .map(|(x, y)| (2.0 * (x * x).cos() - 4.0 * x * x * (x * x).sin()) * (1.0 - y.tanh().powi(2)))
+        .collect();
+    let tensor = |v: [f64; 2]| Tensor::new([2], v.to_vec()).unwrap();
+    let values = run(&[mixed, forward], &[(x, tensor(at)), (y, tensor(with))]);
+    assert_close("jvp of jvp of vjp", &values[0], &want, 1e-12);
+    assert_close("jvp of jvp of jvp", &values[1], &want, 1e-12);
+}
+
+// The third derivatives of the elementwise functions, by reverse, forward and reverse mode in turn.
+#[test]
+fn third_order_of_elementwise_functions() {
+    let x = Expr::input("x", [2], DType::F64);
+    let at = [0.3f64, -0.4];
+    type Case = (&'static str, fn(&Expr) -> Expr, fn(f64) -> f64);
+    let cases: [Case; 9] = [
+        ("log1p", Expr::log1p, |x| 2.0 / (1.0 + x).powi(3)),
+        ("expm1", Expr::expm1, f64::exp),
+        ("tan", Expr::tan, |x| (1.0 + x.tan().powi(2)) * (2.0 + 6.0 * x.tan().powi(2))),
+        ("asin", Expr::asin, |x| (1.0 + 2.0 * x * x) / (1.0 - x * x).powf(2.5)),
+        ("acos", Expr::acos, |x| -(1.0 + 2.0 * x * x) / (1.0 - x * x).powf(2.5)),
+        ("atan", Expr::atan, |x| (6.0 * x * x - 2.0) / (1.0 + x * x).powi(3)),
+        ("sinh", Expr::sinh, f64::cosh),
+        ("asinh", Expr::asinh, |x| (2.0 * x * x - 1.0) / (1.0 + x * x).powf(2.5)),
+        ("atanh", Expr::atanh, |x| (2.0 + 6.0 * x * x) / (1.0 - x * x).powi(3)),
+    ];
+    for (name, f, third) in cases {
+        let first = grad(&f(&x), &[x.clone()]).unwrap().remove(0);
+        let second = jvp(&[first], &[x.clone()], &[Some(x.like(1.0))]).remove(0).unwrap();
+        let of = grad(&second, &[x.clone()]).unwrap();
+        let got = run(&of, &[(x.clone(), Tensor::new([2], at.to_vec()).unwrap())]);
+        assert_close(name, &got[0], &at.map(third), 1e-11);
+    }
+}
+
+// Of equal elements, each place of a sorted vector has the derivative of the element that a stable sort puts there.
+#[test]
+fn sorting_equal_elements() {
+    let x = Expr::input("x", [3], DType::F64);
+    let weights = Expr::constant(Tensor::new([3], vec![1.0, 10.0, 100.0]).unwrap());
+    let feed = [(x.clone(), Tensor::new([3], vec![2.0, 1.0, 2.0]).unwrap())];
+    for (descending, want) in [(false, [10.0, 1.0, 100.0]), (true, [1.0, 100.0, 10.0])] {
+        let y = x.sort(0, descending).mul(&weights).sum();
+        assert_eq!(run(&grad(&y, &[x.clone()]).unwrap(), &feed)[0], want);
+    }
+}

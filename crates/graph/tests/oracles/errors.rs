@@ -2,8 +2,8 @@
 
 use crate::numbers::{assert_close, run};
 use perturb_graph::{
-    Conv, DType, Domain, DotDims, Expr, Graph, GraphError, LinearBoundsOptions, Norm, Pool, Result, Tensor, eval, grad,
-    jvp, linear_bounds, substitute, vjp, vmap,
+    Conv, DType, Domain, DotDims, Expr, Graph, GraphError, Interval, LinearBoundsOptions, Norm, Pool, Result, Rounding,
+    Tensor, eval, grad, jvp, linear_bounds, substitute, try_interval, try_jvp, vjp, vmap,
 };
 use std::time::{Duration, Instant};
 
@@ -195,4 +195,17 @@ fn deep_graphs() {
     let batched = vmap(&[y.clone()], &[(input.clone(), Expr::input("xs", [2, 1], DType::F64))], 2).unwrap();
     drop((y, gradient, tangent, batched));
     assert!(start.elapsed() < Duration::from_secs(60), "took {:?}", start.elapsed());
+}
+
+#[test]
+fn what_transforms_are_given() {
+    let (a, b) = (x(&[2]), Expr::input("b", [2], DType::F64));
+    let y = [a.exp()];
+    refused(try_jvp(&y, &[a.clone()], &[Some(x(&[3]))]), "jvp", "[3]");
+    refused(try_jvp(&y, &[a.clone()], &[Some(b.clone())]), "jvp", "f64");
+    refused(try_jvp(&y, &[a.clone()], &[]), "jvp", "each of 1 inputs, not 0");
+    let of = |lo: Expr, hi: Expr| try_interval(&y, &[(a.clone(), Interval { lo, hi })], Rounding::Nearest);
+    refused(of(x(&[2]), x(&[1])), "interval", "[1]");
+    refused(of(b.clone(), b), "interval", "f64");
+    assert!(of(x(&[2]), x(&[2])).is_ok());
 }

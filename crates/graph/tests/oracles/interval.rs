@@ -152,6 +152,45 @@ fn exact_images() {
     assert_eq!(image(Expr::cos, -1.0, 0.5), (1f64.cos(), 1.0));
     assert_eq!(image(Expr::cos, 0.5, 1.0), (1f64.cos(), 0.5f64.cos()));
     assert_eq!(image(Expr::sin, -100.0, 100.0), (-1.0, 1.0));
+    assert_eq!(image(Expr::tan, -1.0, 1.5), ((-1f64).tan(), 1.5f64.tan()));
+    assert_eq!(image(Expr::tan, 1.5, 1.6), (-inf, inf));
+    assert_eq!(image(Expr::acos, -0.5, 0.25), (0.25f64.acos(), (-0.5f64).acos()));
+    assert_eq!(image(Expr::acos, -0.5, 1.5), (-inf, (-0.5f64).acos()));
+    assert_eq!(image(Expr::cosh, -2.0, 1.0), (1.0, 2f64.cosh()));
+    assert_eq!(image(|x| x.pow(&x.like(1.5)), 1.0, 4.0), (1.0, 8.0));
+    assert_eq!(image(|x| x.like(2.0).pow(x), -1.0, 3.0), (0.5, 8.0));
+    assert_eq!(image(|x| x.pow(&x.like(1.5)), -1.0, 4.0), (-inf, inf));
+    assert_eq!(image(|x| x.rem(&x.like(2.0)), 2.25, 3.5), (0.25, 1.5));
+    assert_eq!(image(|x| x.rem(&x.like(-2.0)), -3.0, 1.0), (-2.0, 1.0));
+    assert_eq!(image(|x| x.like(5.0).rem(x), 0.5, 3.0), (0.0, 3.0));
+    assert_eq!(image(|x| x.atan2(&x.like(1.0)), -1.0, 1.0), (-pi / 4.0, pi / 4.0));
+    assert_eq!(image(|x| x.atan2(&x.like(-1.0)), -1.0, 1.0), (-pi, pi));
+    assert_eq!(image(|x| x.like(-1.0).atan2(x), -1.0, 1.0), (-0.75 * pi, -0.25 * pi));
+}
+
+// What is chosen or counted while the order of elements is not known.
+#[test]
+fn images_of_choices() {
+    let x = Expr::input("x", [3], DType::F64);
+    let numbers = |v: [f64; 3]| Expr::constant(Tensor::new([3], v.to_vec()).unwrap());
+    let of = |y: &Expr, lo: [f64; 3], hi: [f64; 3]| {
+        let of = Interval { lo: numbers(lo), hi: numbers(hi) };
+        let bounds = interval(&[y.clone()], &[(x.clone(), of)], Rounding::Nearest).remove(0);
+        let mut ends = run(&[bounds.lo, bounds.hi], &[]);
+        let hi = ends.remove(1);
+        (ends.remove(0), hi)
+    };
+    assert_eq!(of(&x.argmax(0), [0.0, 1.0, 5.0], [2.0, 6.0, 7.0]), (vec![1.0], vec![2.0]));
+    assert_eq!(of(&x.argmax(0), [0.0, 3.0, 0.0], [2.0, 6.0, 1.0]), (vec![1.0], vec![1.0]));
+    let sorted = of(&x.sort(0, false), [0.0, 1.0, -5.0], [2.0, 6.0, 7.0]);
+    assert_eq!(sorted, (vec![-5.0, 0.0, 1.0], vec![2.0, 6.0, 7.0]));
+    assert_eq!(of(&x.argsort(0, true), [0.0; 3], [1.0; 3]), (vec![0.0; 3], vec![2.0; 3]));
+    // An index that is decided, and one that may be 0 or 1.
+    let table = numbers([4.0, -1.0, 2.0]);
+    let chosen = table.gather(0, &x.cast(DType::I64));
+    assert_eq!(of(&chosen, [0.0, 0.0, 2.0], [0.5, 1.5, 2.0]), (vec![4.0, -1.0, 2.0], vec![4.0, 4.0, 2.0]));
+    let scattered = numbers([4.0, -1.0, 2.0]).scatter_add(0, &x.cast(DType::I64), 2);
+    assert_eq!(of(&scattered, [0.0; 3], [1.0; 3]), (vec![-1.0; 2], vec![6.0; 2]));
 }
 
 // A quotient by an interval around 0 is unbounded. Whatever follows may say "unbounded" or "unknown" (NaN), but it

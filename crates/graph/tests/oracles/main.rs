@@ -7,6 +7,7 @@
 #![allow(clippy::cloned_ref_to_slice_refs)]
 
 mod batching;
+mod builders;
 mod definitions;
 mod derivatives;
 mod errors;
@@ -17,3 +18,4 @@ mod loops;
 mod numbers;
 mod random;
 mod samples;
+mod typed;

@@ -69,7 +69,8 @@ impl Rules for Pow {
             return None;
         }
         let f = |v: &Expr| v.pow(&b.lo);
-        let slope = |v: &Expr| b.lo.mul(&v.pow(&b.lo.offset(-1.0)));
+        // Not by b − 1, whose rounding a power would enlarge.
+        let slope = |v: &Expr| b.lo.mul(&f(v)).div(v);
         let between = b.lo.greater(&b.lo.like(0.0)).mul(&b.lo.less(&b.lo.like(1.0)));
         let point = a.center();
         let curved = concave(a, &point, &f, &slope, rounding).or(&between, &convex(a, &point, &f, &slope, rounding));

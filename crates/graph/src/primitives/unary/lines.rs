@@ -236,7 +236,7 @@ fn choose(mask: &Expr, on_true: Line, on_false: Line) -> Line {
 }
 
 impl Expr {
-    // 16 units of roundoff of everything that entered an intercept: at most 4 for each function value and slope,
+    // 16 units of roundoff of everything that entered an intercept: at most 8 for each function value and slope,
     // one for each product and sum, and those of computing the slack itself.
     fn slack_of(&self, terms: &[&Expr]) -> Expr {
         let mut sum = terms[0].abs();

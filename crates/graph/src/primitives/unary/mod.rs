@@ -104,7 +104,8 @@ pub(crate) trait Rules: Sync {
     fn derivative(&self, x: &Expr, y: &Expr) -> Option<Expr>;
     /// Its image of an interval as computed, without widening.
     fn image(&self, x: &Interval) -> Interval;
-    /// Units of roundoff by which an evaluation may be off; 0 for exact functions.
+    /// Units of roundoff, relative to the result, by which an evaluation may be off: what kernels must keep to. 0 for
+    /// exact functions, at most 8 for those with `lines`.
     fn ulps(&self) -> f64;
     /// Affine enclosures over an interval.
     fn lines(&self, x: &Interval, rounding: Rounding) -> Option<Lines>;

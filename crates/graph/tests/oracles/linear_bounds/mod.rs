@@ -3,6 +3,7 @@
 mod composition;
 mod containment;
 mod crown;
+mod curves;
 mod exact;
 mod nets;
 mod rounding;

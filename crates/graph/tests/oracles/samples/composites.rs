@@ -23,6 +23,20 @@ pub fn add(table: &mut Table) {
     let (x, p) = (table.input("x", [2, 3]), table.input("p", [3]));
     table.add("pow of two", &[(&x, POSITIVE), (&p, WIDE)], x.try_pow(&p).unwrap());
     table.one("layer norm", WIDE, layer_norm);
+    table.one("layer norm over both axes", WIDE, |x| x.layer_norm(&[0, 1], 0.1));
+    table.one("rms norm", WIDE, |x| x.rms_norm(&[1], 0.1));
+    let x = table.input("x", [2, 4, 3]);
+    table.add("group norm", &[(&x, WIDE)], x.group_norm(2, 0.1));
+    table.add("instance norm", &[(&x, WIDE)], x.instance_norm(0.1));
+    table.one("variance", WIDE, |x| x.variance(&[1], 1, false));
+    table.one("logsumexp", WIDE, |x| x.logsumexp(&[0, 1], true));
+    table.two("squared distances", &[2, 3], &[4, 3], |x, y| x.squared_distances(y));
+    table.two("floor_mod", &[2, 3], &[2, 3], |x, y| x.floor_mod(&y.abs().offset(0.55).neg()));
+    table.one("masked fill", WIDE, |x| x.square().masked_fill(&x.greater(&x.like(0.5)), 1.5));
+    table.one("finite masks", WIDE, |x| x.mul(&x.is_finite()).add(&x.is_nan()).add(&x.is_inf()));
+    let (q, k, v) = (table.input("q", [2, 2]), table.input("k", [2, 2]), table.input("v", [2, 1]));
+    let mask = Expr::causal_mask(2, 2, q.dtype());
+    table.add("attention", &[(&q, WIDE), (&k, WIDE), (&v, WIDE)], q.attention(&k, &v, Some(&mask)));
     table.two("hidden layer", &[2, 3], &[3, 4], |x, w| x.matmul(w).relu().reduce_sum(&[1], false));
     table.two("gate", &[2, 3], &[3, 3], |x, w| x.matmul(w).sigmoid().mul(&x.tanh()));
     table.two("convolutional block", &[1, 2, 4, 4], &[2, 2, 3, 3], |x, w| {

@@ -3,6 +3,7 @@
 mod composites;
 pub use composites::layer_norm;
 mod contractions;
+mod cumulative;
 mod elementwise;
 mod fourier;
 mod indexing;
@@ -10,6 +11,7 @@ mod linear_algebra;
 mod loops;
 pub use loops::recurrent;
 mod pooling;
+mod sampling;
 mod structure;
 
 use crate::numbers::{off_grid, seeded};
@@ -89,5 +91,7 @@ pub fn all(dtype: DType) -> Vec<Sample> {
     fourier::add(&mut table);
     linear_algebra::add(&mut table);
     loops::add(&mut table);
+    cumulative::add(&mut table);
+    sampling::add(&mut table);
     table.samples
 }
