@@ -1,10 +1,9 @@
 //! Executables: compiling a graph, and running it on tensors.
 
-use crate::lower::lower;
-use crate::plan::{build, fold_constants, prune};
+use crate::compile::compile;
 use crate::run::{Runner, State};
 use crate::{EngineError, Session};
-use perturb_graph::{DType, Expr, Graph, Op, Shape, Tensor, topological};
+use perturb_graph::{DType, Expr, Graph, Shape, Tensor};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -24,13 +23,13 @@ impl Default for Options {
 /// What compiling made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Statistics {
-    /// Kernels that one run starts.
+    /// Kernels that one run starts; a loop counts as one.
     pub steps: usize,
     /// Bytes of working memory and of the outputs, constants not counted.
     pub working_bytes: u64,
     /// Bytes of constants: weights and what was folded.
     pub constant_bytes: u64,
-    /// Floating-point operations of the matrix products and convolutions of one run.
+    /// Floating-point operations of the matrix products, convolutions and Fourier transforms of one run.
     pub flops: u64,
     /// Bytes of all operands and results of the kernels of one run, as if no cache kept any between them.
     pub moved_bytes: u64,
@@ -122,10 +121,7 @@ impl Executable {
         options: &Options,
     ) -> Result<Executable, EngineError> {
         check_variables(inputs, state)?;
-        unsupported(&outputs.iter().chain(state.iter().map(|(_, next)| next)).cloned().collect::<Vec<_>>())?;
-        let mut graph = lower(outputs, inputs, state)?;
-        fold_constants(&mut graph)?;
-        let runner = Runner::new(build(&prune(graph)));
+        let runner = compile(outputs, inputs, state)?;
         let statistics = statistics(&runner, options)?;
         let compiled = Compiled {
             inputs: inputs.iter().map(Declared::of).collect(),
@@ -235,52 +231,16 @@ fn check_variables(inputs: &[Expr], state: &[(Expr, Expr)]) -> Result<(), Engine
     Ok(())
 }
 
-// Primitives exist for any number of spatial axes, kernels for up to three.
-fn unsupported(outputs: &[Expr]) -> Result<(), EngineError> {
-    for node in topological(outputs) {
-        if !has_kernel(node.op()) {
-            return Err(EngineError::Graph(perturb_graph::GraphError::NoRule {
-                op: node.op().name().into(),
-                rule: "kernel",
-                reason: "yet: evaluate the graph by its definition with `perturb_graph::eval`".into(),
-            }));
-        }
-        let spatial = match node.op() {
-            Op::Conv(c) => c.strides.len(),
-            Op::MaxPool(p) => p.window.len(),
-            _ => 0,
-        };
-        if spatial > 3 || node.rank() > 16 {
-            return Err(EngineError::Graph(perturb_graph::GraphError::NoRule {
-                op: node.op().name().into(),
-                rule: "kernel",
-                reason: "for more than three spatial axes or sixteen axes".into(),
-            }));
-        }
-    }
-    Ok(())
-}
-
-fn has_kernel(op: &Op) -> bool {
-    match op {
-        Op::Scan(_) | Op::Fft(_) | Op::RandomBits(_) | Op::Cholesky(_) => false,
-        Op::TriangularSolve(_) | Op::Solve(_) | Op::Qr(_) | Op::Eigh(_) | Op::Svd(_) => false,
-        _ => true,
-    }
-}
-
 fn statistics(runner: &Runner, options: &Options) -> Result<Statistics, EngineError> {
-    let (plan, memory) = (&runner.plan, &runner.memory);
-    let outputs: usize = plan.outputs.iter().map(|(b, _)| plan.buffers[*b].bytes()).sum();
-    let working_bytes = (outputs + memory.sizes.iter().sum::<usize>()) as u64;
+    let working_bytes = runner.working_bytes() as u64;
     if working_bytes > options.memory_limit {
         return Err(EngineError::Memory { need: working_bytes, limit: options.memory_limit });
     }
-    let constant_bytes = plan.constants.iter().map(|c| (c.count() * c.dtype().size()) as u64).sum();
+    let plan = &runner.plan;
     Ok(Statistics {
         steps: plan.steps.len(),
         working_bytes,
-        constant_bytes,
+        constant_bytes: plan.constant_bytes(),
         flops: plan.flops(),
         moved_bytes: plan.moved_bytes(),
     })

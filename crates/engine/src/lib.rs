@@ -17,11 +17,13 @@
 //! Results do not depend on the number of threads: work is split by its size, never by the size of the pool, and every
 //! sum is taken in a fixed order.
 
+mod compile;
 mod element;
 mod error;
 mod executable;
 mod float;
 mod kernels;
+mod looping;
 mod lower;
 mod plan;
 mod run;

@@ -1,12 +1,14 @@
 //! From expressions to a list of nodes: dead code is dropped, equal nodes become one, and trivial arithmetic vanishes.
 
 use crate::EngineError;
+use crate::looping::Looping;
 use perturb_graph::{
-    ArgMax, ArgSort, Binary, Broadcast, Cast, Compare, Concat, Convolution, CumSum, DType, Data, DotDims, Expr, Gather,
-    MaxPool, Op, Pad, ReduceMax, ReduceSum, Reshape, Reverse, ScatterAdd, Select, Shape, Slice, Sort, Tensor,
-    Transpose, Unary, topological,
+    ArgMax, ArgSort, Binary, Broadcast, Cast, Cholesky, Compare, Concat, Convolution, CumSum, DType, Data, DotDims,
+    Eigh, Expr, Fft, Gather, MaxPool, Op, Pad, Qr, RandomBits, ReduceMax, ReduceSum, Reshape, Reverse, Scan,
+    ScatterAdd, Select, Shape, Slice, Solve, Sort, Svd, Tensor, Transpose, TriangularSolve, Unary, topological,
 };
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What a node is.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub(crate) enum Kind {
     Integer(i64),
     /// A primitive applied to earlier nodes.
     Op(Op),
+    /// A loop over earlier nodes, and what it was compiled from.
+    Loop(Arc<Looping>, Scan),
 }
 
 /// One value.
@@ -89,6 +93,16 @@ enum Key {
     ArgSort(ArgSort),
     Sort(Sort),
     CumSum(CumSum),
+    Fft(Fft),
+    Cholesky(Cholesky),
+    TriangularSolve(TriangularSolve),
+    Solve(Solve),
+    Qr(Qr),
+    Eigh(Eigh),
+    Svd(Svd),
+    RandomBits(RandomBits),
+    // Equal if the bodies are one.
+    Scan(Scan),
 }
 
 fn key(kind: &Kind) -> Option<Key> {
@@ -96,6 +110,7 @@ fn key(kind: &Kind) -> Option<Key> {
         Kind::Uniform(v) => Key::Uniform(v.to_bits()),
         Kind::Integer(v) => Key::Integer(*v),
         Kind::Feed(_) | Kind::Variable(_) | Kind::Const(_) => return None,
+        Kind::Loop(_, scan) => Key::Scan(scan.clone()),
         Kind::Op(op) => match op.clone() {
             Op::Unary(p) => Key::Unary(p),
             Op::Binary(p) => Key::Binary(p),
@@ -113,7 +128,7 @@ fn key(kind: &Kind) -> Option<Key> {
             Op::Dot(p) => Key::Dot(p),
             Op::Conv(p) => Key::Conv(p),
             Op::MaxPool(p) => Key::MaxPool(p),
-            Op::StopGradient(_) | Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => return None,
+            Op::StopGradient(_) | Op::Input { .. } | Op::Param { .. } | Op::Constant(_) | Op::Scan(_) => return None,
             Op::Cast(p) => Key::Cast(p),
             Op::Gather(p) => Key::Gather(p),
             Op::ScatterAdd(p) => Key::ScatterAdd(p),
@@ -121,8 +136,14 @@ fn key(kind: &Kind) -> Option<Key> {
             Op::ArgSort(p) => Key::ArgSort(p),
             Op::Sort(p) => Key::Sort(p),
             Op::CumSum(p) => Key::CumSum(p),
-            // Refused before they get here, see `unsupported`.
-            _ => return None,
+            Op::Fft(p) => Key::Fft(p),
+            Op::Cholesky(p) => Key::Cholesky(p),
+            Op::TriangularSolve(p) => Key::TriangularSolve(p),
+            Op::Solve(p) => Key::Solve(p),
+            Op::Qr(p) => Key::Qr(p),
+            Op::Eigh(p) => Key::Eigh(p),
+            Op::Svd(p) => Key::Svd(p),
+            Op::RandomBits(p) => Key::RandomBits(p),
         },
     })
 }
@@ -150,6 +171,11 @@ pub(crate) fn lower(outputs: &[Expr], inputs: &[Expr], state: &[(Expr, Expr)]) -
             Op::Input { name, .. } => return Err(EngineError::UndeclaredInput { name: name.to_string() }),
             Op::Constant(v) | Op::Param { value: v, .. } => {
                 lowering.push(constant(v), vec![], v.shape().clone(), v.dtype())
+            }
+            Op::Scan(scan) => {
+                let operands = expr.inputs().iter().map(|i| place[&i.id()]).collect();
+                let kind = Kind::Loop(Arc::new(Looping::new(scan)?), scan.clone());
+                lowering.push(kind, operands, expr.shape().clone(), expr.dtype())
             }
             op => {
                 let operands = expr.inputs().iter().map(|i| place[&i.id()]).collect();

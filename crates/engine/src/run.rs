@@ -3,7 +3,8 @@
 use crate::EngineError;
 use crate::element::{Lane, with_float, with_lane, with_number};
 use crate::kernels::lines::{self, Ordered};
-use crate::kernels::{cast, conv, copy, elementwise, gemm, indexing, integer, pool, reduce};
+use crate::kernels::{cast, conv, copy, elementwise, fourier, gemm, indexing, integer, matrices, pool, random, reduce};
+use crate::looping::{LoopState, Looping};
 use crate::plan::{Memory, Plan, Step, Work, assign};
 use crate::storage::{Storage, tensor_bytes, tensor_bytes_mut, typed, typed_mut, zeros};
 use crate::view::Source;
@@ -11,6 +12,7 @@ use perturb_graph::{DType, Tensor};
 use smallvec::SmallVec;
 
 /// A plan whose memory is assigned.
+#[derive(Debug)]
 pub(crate) struct Runner {
     pub plan: Plan,
     pub memory: Memory,
@@ -19,6 +21,7 @@ pub(crate) struct Runner {
 /// Working memory of one run, kept for the next.
 pub(crate) struct State {
     storages: Vec<Storage>,
+    loops: Vec<LoopState>,
     // Kept for their capacity; empty between runs.
     feeds: Vec<&'static [u8]>,
     slots: Vec<&'static mut [u8]>,
@@ -56,7 +59,15 @@ impl Runner {
     /// Fresh working memory; variables are zero.
     pub fn state(&self) -> State {
         let storages = self.memory.sizes.iter().map(|&n| Storage::new(n)).collect();
-        State { storages, feeds: Vec::new(), slots: Vec::new() }
+        let loops = self.plan.loops().map(Looping::state).collect();
+        State { storages, loops, feeds: Vec::new(), slots: Vec::new() }
+    }
+
+    /// Bytes of a [`State`] and of the outputs.
+    pub fn working_bytes(&self) -> usize {
+        let outputs: usize = self.plan.outputs.iter().map(|(b, _)| self.plan.buffers[*b].bytes()).sum();
+        let loops: usize = self.plan.loops().map(Looping::working_bytes).sum();
+        outputs + self.memory.sizes.iter().sum::<usize>() + loops
     }
 
     /// Runs a plan that has no inputs.
@@ -106,7 +117,7 @@ impl Runner {
             slots.push(slot);
         }
         slots.extend(state.storages.iter_mut().map(Storage::bytes_mut));
-        let result = self.steps(&feed_list, &mut slots);
+        let result = self.steps(&feed_list, &mut slots, &mut state.loops);
         state.feeds = recycle(feed_list);
         state.slots = recycle_mut(slots);
         if result.is_ok() {
@@ -115,14 +126,14 @@ impl Runner {
         result
     }
 
-    fn steps(&self, feeds: &[&[u8]], slots: &mut [&mut [u8]]) -> Result<(), EngineError> {
+    fn steps(&self, feeds: &[&[u8]], slots: &mut [&mut [u8]], loops: &mut [LoopState]) -> Result<(), EngineError> {
         for step in &self.plan.steps {
             let slot = self.memory.slot[step.writes];
             // What is written over is taken from its readers: an operand in place is read through the result.
             let out = std::mem::take(&mut slots[slot]);
             let bytes = self.plan.buffers[step.writes].bytes();
             let reading = Reading { runner: self, step, feeds, slots };
-            reading.run(&mut out[..bytes])?;
+            reading.run(&mut out[..bytes], loops)?;
             slots[slot] = out;
         }
         Ok(())
@@ -166,7 +177,7 @@ impl Reading<'_> {
         typed(self.bytes(k))
     }
 
-    fn run(&self, out: &mut [u8]) -> Result<(), EngineError> {
+    fn run(&self, out: &mut [u8], loops: &mut [LoopState]) -> Result<(), EngineError> {
         let dtype = self.runner.plan.buffers[self.step.writes].dtype;
         match &self.step.work {
             Work::Elementwise(program) => with_lane!(dtype, T => {
@@ -203,6 +214,13 @@ impl Reading<'_> {
                 indexing::scatter_add::<T>(sizes, self.read(0), self.read(1), typed_mut(out), T::plus)?;
             }),
             Work::Along(along, length, of) => lines::run(*along, *length, *of, self.bytes(0), out),
+            Work::Fourier(fourier) => fourier::run(fourier, self.bytes(0), out),
+            Work::Matrices(routine) => with_float!(dtype, T => {
+                let other = if self.step.reads.len() > 1 { self.read(1) } else { &[] };
+                matrices::run::<T>(*routine, self.read(0), other, typed_mut(out));
+            }),
+            Work::Random(count) => random::run(*count, self.read(0), typed_mut(out)),
+            Work::Loop(looping, number) => looping.run(&mut loops[*number], |k| self.bytes(k), out)?,
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The steady state allocates nothing: counted by the allocator of this test's process.
 
 use perturb_engine::{Executable, Options};
-use perturb_graph::{DType, Expr, Tensor, grad};
+use perturb_graph::{ArgSort, CumSum, DType, Expr, Fft, Gather, RandomBits, ScatterAdd, Tensor, grad};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -65,6 +65,28 @@ fn steady_state_allocates_nothing() {
     let exe = Executable::compile(&split, &[large], &Options::default()).unwrap();
     let mut outputs = exe.run(&[&big]).unwrap();
     assert_eq!(allocations(|| exe.run_into(&[&big], &mut outputs).unwrap()), 0, "parallel");
+
+    // Loops, orders, indices, transforms and random words.
+    let (rows, key) = (Expr::input("rows", [9, 16], DType::F32), Expr::input("key", [2], DType::I64));
+    let (last, all) = Expr::scan(&[rows.slice_axis(0, 0, 1)], &[rows.clone()], 9, false, |c, s| {
+        let next = c[0].tanh().add(&s[0].reshape([1, 16]));
+        Ok((vec![next.clone()], vec![next.square()]))
+    })
+    .unwrap();
+    let order = Expr::apply(ArgSort { axis: 1, descending: true }, &[rows.clone()]).unwrap();
+    let outputs = [
+        last[0].clone(),
+        all[0].clone(),
+        Expr::apply(Gather { axis: 1, batch: 1 }, &[rows.clone(), order.clone()]).unwrap(),
+        Expr::apply(ScatterAdd { axis: 1, batch: 1, size: 20 }, &[rows.clone(), order]).unwrap(),
+        Expr::apply(Fft { inverse: false }, &[rows.reshape([9, 8, 2])]).unwrap(),
+        Expr::apply(RandomBits { shape: [9].into() }, &[key.clone()]).unwrap().cast(DType::F64),
+        Expr::apply(CumSum { axis: 0, exclusive: false, reverse: true }, &[rows.clone()]).unwrap(),
+    ];
+    let exe = Executable::compile(&outputs, &[rows, key], &Options::default()).unwrap();
+    let (feed_rows, feed_key) = (Tensor::full([9, 16], 0.25f32), Tensor::full([2], 5i64));
+    let mut results = exe.run(&[&feed_rows, &feed_key]).unwrap();
+    assert_eq!(allocations(|| exe.run_into(&[&feed_rows, &feed_key], &mut results).unwrap()), 0, "loops and indices");
 
     let w = Expr::input("w", [48, 40], DType::F32);
     let loss = x.matmul(&w).relu().square().sum();

@@ -83,7 +83,7 @@ fn adam_is_the_published_loop() {
     let mut p: Vec<f64> = [w0.as_slice::<f64>(), b0.as_slice::<f64>()].concat();
     let (mut m, mut v) = (vec![0.0; 8], vec![0.0; 8]);
     for step in 1..=20 {
-        let mut g = vec![0.0; 8];
+        let mut g = [0.0; 8];
         let mut loss = 0.0;
         for i in 0..8 {
             for k in 0..2 {

@@ -5,11 +5,14 @@ pub(crate) mod cast;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod elementwise;
+pub(crate) mod fourier;
 pub(crate) mod gemm;
 pub(crate) mod indexing;
 pub(crate) mod integer;
 pub(crate) mod lines;
+pub(crate) mod matrices;
 pub(crate) mod pool;
+pub(crate) mod random;
 pub(crate) mod reduce;
 
 /// Elements below which a loop is not worth splitting over threads.

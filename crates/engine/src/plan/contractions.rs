@@ -3,9 +3,10 @@
 use super::steps::{Builder, Work};
 use crate::kernels::conv::Convolving;
 use crate::kernels::gemm::{Operand, Product};
+use crate::kernels::matrices::Routine;
 use crate::kernels::reduce::Reduction;
 use crate::view::{View, collapse};
-use perturb_graph::{ConvShapes, Convolution, DotDims, Shape, Slot};
+use perturb_graph::{ConvShapes, Convolution, DotDims, Op, Shape, Slot};
 
 impl Builder<'_> {
     pub(super) fn reduce(&mut self, i: usize, axes: &[usize], max: bool) -> View {
@@ -89,6 +90,25 @@ impl Builder<'_> {
         let stride = |axes: &[usize]| restored.merged_stride(axes).unwrap_or(0);
         let (r, c) = (stride(rows), stride(columns));
         (restored, r, c)
+    }
+
+    pub(super) fn matrices(&mut self, i: usize, op: &Op) -> View {
+        let size = |x: usize| {
+            let shape = &self.graph.nodes[self.graph.nodes[i].inputs[x]].shape;
+            (shape[shape.len() - 2], shape[shape.len() - 1])
+        };
+        let (m, n) = size(0);
+        let routine = match op {
+            Op::TriangularSolve(p) => {
+                Routine::TriangularSolve { n, k: size(1).1, lower: p.lower, transpose: p.transpose }
+            }
+            Op::Solve(_) => Routine::Solve { n, k: size(1).1 },
+            Op::Qr(_) => Routine::Qr { m, n },
+            Op::Eigh(_) => Routine::Eigh { n },
+            Op::Svd(_) => Routine::Svd { m, n },
+            _ => Routine::Cholesky { n },
+        };
+        self.whole(i, Work::Matrices(routine))
     }
 
     pub(super) fn conv(&mut self, i: usize, conv: &Convolution) -> View {

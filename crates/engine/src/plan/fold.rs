@@ -12,10 +12,14 @@ pub(crate) fn fold_constants(graph: &mut Lowered) -> Result<(), EngineError> {
         fixed[i] = match &node.kind {
             Kind::Feed(_) | Kind::Variable(_) => false,
             Kind::Const(_) | Kind::Uniform(_) | Kind::Integer(_) => true,
-            Kind::Op(_) => node.inputs.iter().all(|&x| fixed[x]),
+            Kind::Op(_) | Kind::Loop(..) => node.inputs.iter().all(|&x| fixed[x]),
         };
     }
-    let worth = |i: usize| fixed[i] && matches!(&graph.nodes[i].kind, Kind::Op(op) if !is_view(op));
+    let worth = |i: usize| match &graph.nodes[i].kind {
+        Kind::Op(op) => fixed[i] && !is_view(op),
+        Kind::Loop(..) => fixed[i],
+        _ => false,
+    };
     // The frontier: constant work whose value something that varies, an output, or a view of a constant needs.
     let mut needed = vec![false; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {

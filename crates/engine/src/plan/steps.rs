@@ -4,14 +4,18 @@ use super::fuse::{is_elementwise, roots};
 use super::registers::allocate_registers;
 use crate::kernels::conv::Convolving;
 use crate::kernels::elementwise::{Arg, Instruction, Program, Scalar};
+use crate::kernels::fourier::Fourier;
 use crate::kernels::gemm::Product;
 use crate::kernels::lines::Along;
+use crate::kernels::matrices::Routine;
 use crate::kernels::pool::Pooling;
 use crate::kernels::reduce::Reduction;
+use crate::looping::Looping;
 use crate::lower::{Extent, Kind, Lowered};
 use crate::view::{Source, View, collapse};
 use perturb_graph::{DType, GatherSizes, Op, Shape, Tensor};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What a step does.
 #[derive(Clone, Debug)]
@@ -32,6 +36,12 @@ pub(crate) enum Work {
     ScatterAdd(GatherSizes),
     /// A function of lines of this many neighbouring elements, of this type.
     Along(Along, usize, DType),
+    Fourier(Fourier),
+    Matrices(Routine),
+    /// This many random words for each key.
+    Random(usize),
+    /// A loop, and which of the plan's loops it is.
+    Loop(Arc<Looping>, usize),
 }
 
 /// Where one source of a [`Work::Place`] goes.
@@ -78,21 +88,38 @@ impl Plan {
         }
     }
 
-    /// Floating-point operations of the matrix products and convolutions of one run.
+    /// Floating-point operations of the matrix products, convolutions and Fourier transforms of one run.
     pub fn flops(&self) -> u64 {
         let flops = |step: &Step| match &step.work {
             Work::Product(p) => p.flops(),
             Work::Convolve(c) => c.flops(),
+            Work::Fourier(f) => f.flops(self.buffers[step.writes].count),
+            Work::Loop(looping, _) => looping.flops(),
             _ => 0,
         };
         self.steps.iter().map(flops).sum()
+    }
+
+    /// The loops, in the order of their numbers.
+    pub fn loops(&self) -> impl Iterator<Item = &Looping> {
+        self.steps.iter().filter_map(|step| match &step.work {
+            Work::Loop(looping, _) => Some(&**looping),
+            _ => None,
+        })
+    }
+
+    /// Bytes of the constants.
+    pub fn constant_bytes(&self) -> u64 {
+        let own: u64 = self.constants.iter().map(|c| (c.count() * c.dtype().size()) as u64).sum();
+        own + self.loops().map(Looping::constant_bytes).sum::<u64>()
     }
 
     /// Bytes of all operands and results of the steps of one run.
     pub fn moved_bytes(&self) -> u64 {
         let bytes = |step: &Step| {
             let read: usize = step.reads.iter().map(|&r| self.extent(r).bytes()).sum();
-            (read + self.buffers[step.writes].bytes()) as u64
+            let inside = if let Work::Loop(looping, _) = &step.work { looping.moved_bytes() } else { 0 };
+            inside + (read + self.buffers[step.writes].bytes()) as u64
         };
         self.steps.iter().map(bytes).sum()
     }
@@ -113,6 +140,7 @@ pub(crate) fn build(graph: &Lowered) -> Plan {
         steps: Vec::new(),
         buffers: graph.variables.clone(),
         constants: Vec::new(),
+        loops: 0,
     };
     let (results, next) = graph.outputs.split_at(graph.outputs.len() - graph.variables.len());
     // A variable's old value that is a result is copied first, so that the variable may be overwritten later.
@@ -143,6 +171,7 @@ pub(super) struct Builder<'a> {
     steps: Vec<Step>,
     buffers: Vec<Extent>,
     constants: Vec<Tensor>,
+    loops: usize,
 }
 
 impl Builder<'_> {
@@ -165,6 +194,10 @@ impl Builder<'_> {
                 self.elementwise(i)
             }
             Kind::Op(op) => self.primitive(i, op),
+            Kind::Loop(looping, _) => {
+                self.loops += 1;
+                self.whole(i, Work::Loop(looping.clone(), self.loops - 1))
+            }
         };
         self.views[i] = Some(view);
     }
@@ -218,6 +251,7 @@ impl Builder<'_> {
                 unreachable!("elementwise nodes are fused, identities vanish when lowered")
             }
             Op::Input { .. } | Op::Param { .. } | Op::Constant(_) => unreachable!("leaves are not primitives"),
+            Op::Scan(_) => unreachable!("loops are compiled when lowered"),
             Op::Cast(_) => {
                 let view = self.contiguous(x);
                 self.step(Work::Cast(self.graph.nodes[x].dtype), vec![view.source], &node.shape, node.dtype)
@@ -228,7 +262,14 @@ impl Builder<'_> {
             Op::ArgSort(p) => self.along(i, p.axis, Along::ArgSort { descending: p.descending }),
             Op::Sort(p) => self.along(i, p.axis, Along::Sort { descending: p.descending }),
             Op::CumSum(p) => self.along(i, p.axis, Along::CumSum { exclusive: p.exclusive, reverse: p.reverse }),
-            _ => unreachable!("refused before planning, see `unsupported`"),
+            Op::Fft(p) => {
+                let length = node.shape[node.shape.len() - 2];
+                self.whole(i, Work::Fourier(Fourier::new(length, p.inverse, node.dtype)))
+            }
+            Op::RandomBits(p) => self.whole(i, Work::Random(p.shape.count())),
+            Op::Cholesky(_) | Op::TriangularSolve(_) | Op::Solve(_) | Op::Qr(_) | Op::Eigh(_) | Op::Svd(_) => {
+                self.matrices(i, op)
+            }
         }
     }
 
@@ -378,6 +419,13 @@ impl Builder<'_> {
         fusing.instructions.push(Instruction { op, args, register });
         fusing.place.insert(i, Arg::Register(register));
         Arg::Register(register)
+    }
+
+    // A step that reads all operands row-major.
+    pub(super) fn whole(&mut self, i: usize, work: Work) -> View {
+        let node = &self.graph.nodes[i];
+        let reads = node.inputs.iter().map(|&x| self.contiguous(x).source).collect();
+        self.step(work, reads, &node.shape, node.dtype)
     }
 
     fn place(&mut self, i: usize, parts: Vec<(usize, Vec<usize>, Vec<usize>)>) -> View {
