@@ -23,6 +23,7 @@ mod error;
 mod executable;
 mod float;
 mod kernels;
+mod key;
 mod looping;
 mod lower;
 mod plan;

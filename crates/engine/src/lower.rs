@@ -1,12 +1,9 @@
 //! From expressions to a list of nodes: dead code is dropped, equal nodes become one, and trivial arithmetic vanishes.
 
 use crate::EngineError;
+use crate::key::{Key, key};
 use crate::looping::Looping;
-use perturb_graph::{
-    ArgMax, ArgSort, Binary, Broadcast, Cast, Cholesky, Compare, Concat, Convolution, CumSum, DType, Data, DotDims,
-    Eigh, Expr, Fft, Gather, MaxPool, Op, Pad, Qr, RandomBits, ReduceMax, ReduceSum, Reshape, Reverse, Scan,
-    ScatterAdd, Select, Shape, Slice, Solve, Sort, Svd, Tensor, Transpose, TriangularSolve, Unary, topological,
-};
+use perturb_graph::{Binary, Cast, DType, Data, Expr, Op, Scan, Shape, Tensor, Unary, topological};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,93 +62,12 @@ pub(crate) struct Lowered {
     pub variables: Vec<Extent>,
 }
 
-// What makes two nodes equal, beside their operands and shape.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    Uniform(u64),
-    Integer(i64),
-    Unary(Unary),
-    Binary(Binary),
-    Compare(Compare),
-    Select(Select),
-    Reshape(Reshape),
-    Transpose(Transpose),
-    Broadcast(Broadcast),
-    Slice(Slice),
-    Pad(Pad),
-    Reverse(Reverse),
-    Concat(Concat),
-    ReduceSum(ReduceSum),
-    ReduceMax(ReduceMax),
-    Dot(DotDims),
-    Conv(Convolution),
-    MaxPool(MaxPool),
-    Cast(Cast),
-    Gather(Gather),
-    ScatterAdd(ScatterAdd),
-    ArgMax(ArgMax),
-    ArgSort(ArgSort),
-    Sort(Sort),
-    CumSum(CumSum),
-    Fft(Fft),
-    Cholesky(Cholesky),
-    TriangularSolve(TriangularSolve),
-    Solve(Solve),
-    Qr(Qr),
-    Eigh(Eigh),
-    Svd(Svd),
-    RandomBits(RandomBits),
-    // Equal if the bodies are one.
-    Scan(Scan),
-}
-
-fn key(kind: &Kind) -> Option<Key> {
-    Some(match kind {
-        Kind::Uniform(v) => Key::Uniform(v.to_bits()),
-        Kind::Integer(v) => Key::Integer(*v),
-        Kind::Feed(_) | Kind::Variable(_) | Kind::Const(_) => return None,
-        Kind::Loop(_, scan) => Key::Scan(scan.clone()),
-        Kind::Op(op) => match op.clone() {
-            Op::Unary(p) => Key::Unary(p),
-            Op::Binary(p) => Key::Binary(p),
-            Op::Compare(p) => Key::Compare(p),
-            Op::Select(p) => Key::Select(p),
-            Op::Reshape(p) => Key::Reshape(p),
-            Op::Transpose(p) => Key::Transpose(p),
-            Op::Broadcast(p) => Key::Broadcast(p),
-            Op::Slice(p) => Key::Slice(p),
-            Op::Pad(p) => Key::Pad(p),
-            Op::Reverse(p) => Key::Reverse(p),
-            Op::Concat(p) => Key::Concat(p),
-            Op::ReduceSum(p) => Key::ReduceSum(p),
-            Op::ReduceMax(p) => Key::ReduceMax(p),
-            Op::Dot(p) => Key::Dot(p),
-            Op::Conv(p) => Key::Conv(p),
-            Op::MaxPool(p) => Key::MaxPool(p),
-            Op::StopGradient(_) | Op::Input { .. } | Op::Param { .. } | Op::Constant(_) | Op::Scan(_) => return None,
-            Op::Cast(p) => Key::Cast(p),
-            Op::Gather(p) => Key::Gather(p),
-            Op::ScatterAdd(p) => Key::ScatterAdd(p),
-            Op::ArgMax(p) => Key::ArgMax(p),
-            Op::ArgSort(p) => Key::ArgSort(p),
-            Op::Sort(p) => Key::Sort(p),
-            Op::CumSum(p) => Key::CumSum(p),
-            Op::Fft(p) => Key::Fft(p),
-            Op::Cholesky(p) => Key::Cholesky(p),
-            Op::TriangularSolve(p) => Key::TriangularSolve(p),
-            Op::Solve(p) => Key::Solve(p),
-            Op::Qr(p) => Key::Qr(p),
-            Op::Eigh(p) => Key::Eigh(p),
-            Op::Svd(p) => Key::Svd(p),
-            Op::RandomBits(p) => Key::RandomBits(p),
-        },
-    })
-}
-
 /// Lowers `outputs` as a function of `inputs` and of `state`, pairs of a variable and its next value.
 pub(crate) fn lower(outputs: &[Expr], inputs: &[Expr], state: &[(Expr, Expr)]) -> Result<Lowered, EngineError> {
     let mut lowering = Lowering { graph: Lowered::default(), seen: HashMap::new() };
     let mut place: HashMap<u64, usize> = HashMap::new();
+    // Loops that share a body share its plan.
+    let mut loops: HashMap<Scan, Arc<Looping>> = HashMap::new();
     for (i, input) in inputs.iter().enumerate() {
         let node = lowering.push(Kind::Feed(i), vec![], input.shape().clone(), input.dtype());
         place.insert(input.id(), node);
@@ -174,8 +90,11 @@ pub(crate) fn lower(outputs: &[Expr], inputs: &[Expr], state: &[(Expr, Expr)]) -
             }
             Op::Scan(scan) => {
                 let operands = expr.inputs().iter().map(|i| place[&i.id()]).collect();
-                let kind = Kind::Loop(Arc::new(Looping::new(scan)?), scan.clone());
-                lowering.push(kind, operands, expr.shape().clone(), expr.dtype())
+                let looping = match loops.get(scan) {
+                    Some(known) => Arc::clone(known),
+                    None => loops.entry(scan.clone()).or_insert(Arc::new(Looping::new(scan)?)).clone(),
+                };
+                lowering.push(Kind::Loop(looping, scan.clone()), operands, expr.shape().clone(), expr.dtype())
             }
             op => {
                 let operands = expr.inputs().iter().map(|i| place[&i.id()]).collect();

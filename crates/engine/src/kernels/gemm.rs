@@ -55,6 +55,18 @@ pub(crate) fn single<T: Float>(
     }
     check_bounds(&lhs, m, k);
     check_bounds(&rhs, k, n);
+    // Miri, which checks all other unsafe code, does not know the crate's vector instructions.
+    if cfg!(miri) {
+        let at = |x: &Matrix<T>, i: usize, j: usize| {
+            x.data[(x.offset as isize + i as isize * x.row_stride + j as isize * x.column_stride) as usize]
+        };
+        for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+            let sum: T = (0..k).map(|l| at(&lhs, i, l) * at(&rhs, l, j)).sum();
+            let o = &mut out[i * row_stride + j];
+            *o = if accumulate { *o + sum } else { sum };
+        }
+        return;
+    }
     // SAFETY: all elements that the product reads and writes lie inside the slices, by the three checks above; `out` is
     // borrowed mutably, so it overlaps neither operand; T is f32 or f64, which the crate supports.
     unsafe {

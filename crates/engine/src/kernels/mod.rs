@@ -1,5 +1,15 @@
 //! The loops that do the work. Each kernel writes one whole buffer from slices; unsafe code is confined to
 //! [`gemm`] and to the dispatch on processor features in [`elementwise`].
+//!
+//! Miri checks it (nightly toolchain) on tests of small shapes in some minutes:
+//!
+//! ```text
+//! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-ignore-leaks" \
+//!     cargo +nightly miri test -p perturb-engine --test types --test state --test loops -- \
+//!     adam variables_change large_variables sessions values_of mistakes states_that slices_and loops_inside
+//! ```
+//!
+//! There, matrix products take a portable path, since Miri does not run the vector instructions of the crate `gemm`.
 
 pub(crate) mod cast;
 pub(crate) mod conv;

@@ -6,6 +6,8 @@ mod fuse;
 mod indexing;
 mod memory;
 mod registers;
+mod results;
+mod statistics;
 mod steps;
 
 pub(crate) use fold::{fold_constants, prune};

@@ -78,53 +78,6 @@ pub(crate) struct Plan {
     pub next: Vec<usize>,
 }
 
-impl Plan {
-    /// Size and type of what a step reads.
-    pub fn extent(&self, source: Source) -> Extent {
-        match source {
-            Source::Feed(i) => self.feeds[i],
-            Source::Const(i) => Extent::of(self.constants[i].shape(), self.constants[i].dtype()),
-            Source::Buffer(b) => self.buffers[b],
-        }
-    }
-
-    /// Floating-point operations of the matrix products, convolutions and Fourier transforms of one run.
-    pub fn flops(&self) -> u64 {
-        let flops = |step: &Step| match &step.work {
-            Work::Product(p) => p.flops(),
-            Work::Convolve(c) => c.flops(),
-            Work::Fourier(f) => f.flops(self.buffers[step.writes].count),
-            Work::Loop(looping, _) => looping.flops(),
-            _ => 0,
-        };
-        self.steps.iter().map(flops).sum()
-    }
-
-    /// The loops, in the order of their numbers.
-    pub fn loops(&self) -> impl Iterator<Item = &Looping> {
-        self.steps.iter().filter_map(|step| match &step.work {
-            Work::Loop(looping, _) => Some(&**looping),
-            _ => None,
-        })
-    }
-
-    /// Bytes of the constants.
-    pub fn constant_bytes(&self) -> u64 {
-        let own: u64 = self.constants.iter().map(|c| (c.count() * c.dtype().size()) as u64).sum();
-        own + self.loops().map(Looping::constant_bytes).sum::<u64>()
-    }
-
-    /// Bytes of all operands and results of the steps of one run.
-    pub fn moved_bytes(&self) -> u64 {
-        let bytes = |step: &Step| {
-            let read: usize = step.reads.iter().map(|&r| self.extent(r).bytes()).sum();
-            let inside = if let Work::Loop(looping, _) = &step.work { looping.moved_bytes() } else { 0 };
-            inside + (read + self.buffers[step.writes].bytes()) as u64
-        };
-        self.steps.iter().map(bytes).sum()
-    }
-}
-
 /// Whether a primitive only changes how its operand is read.
 pub(crate) fn is_view(op: &Op) -> bool {
     matches!(op, Op::Reshape(_) | Op::Transpose(_) | Op::Broadcast(_) | Op::Slice(_) | Op::Reverse(_))
@@ -169,7 +122,7 @@ pub(super) struct Builder<'a> {
     // Contiguous copies that were made of nodes.
     contiguous: HashMap<usize, View>,
     steps: Vec<Step>,
-    buffers: Vec<Extent>,
+    pub(super) buffers: Vec<Extent>,
     constants: Vec<Tensor>,
     loops: usize,
 }
@@ -329,43 +282,6 @@ impl Builder<'_> {
         View::whole(Source::Buffer(buffer), shape)
     }
 
-    // The buffer of result `k` if it is a variable's old value.
-    fn early_copy(&mut self, k: usize, node: usize) -> Option<(usize, usize)> {
-        let Kind::Variable(v) = self.graph.nodes[node].kind else { return None };
-        let (shape, dtype) = (&self.graph.nodes[node].shape, self.graph.nodes[node].dtype);
-        let view = View::whole(Source::Buffer(v), shape);
-        Some((k, buffer_of(&self.copy(&view, dtype))))
-    }
-
-    // A buffer that holds a node's value and nothing else, and is nobody else's in `owned`.
-    fn owned(&mut self, i: usize, owned: &mut HashSet<usize>) -> usize {
-        let view = self.contiguous(i);
-        if let Source::Buffer(b) = view.source {
-            let whole = b >= self.graph.variables.len() && self.buffers[b].count == view.shape.count();
-            if whole && owned.insert(b) {
-                return b;
-            }
-        }
-        let copy = buffer_of(&self.copy(&view, self.graph.nodes[i].dtype));
-        owned.insert(copy);
-        copy
-    }
-
-    // The buffers of the variables' next values. One that is just another variable changes hands without a copy.
-    fn next_values(&mut self, next: &[usize], owned: &mut HashSet<usize>) -> Vec<usize> {
-        let graph = self.graph;
-        let moved = |i: usize| match graph.nodes[next[i]].kind {
-            Kind::Variable(v) => Some(v),
-            _ => None,
-        };
-        owned.extend((0..next.len()).filter(|&i| moved(i) == Some(i)));
-        let buffers = (0..next.len()).map(|i| match moved(i) {
-            Some(v) if v == i || owned.insert(v) => v,
-            _ => self.owned(next[i], owned),
-        });
-        buffers.collect()
-    }
-
     // The fused program rooted at node `i`.
     fn elementwise(&mut self, i: usize) -> View {
         let mut fusing = Fusing { instructions: Vec::new(), place: HashMap::new(), loads: Vec::new() };
@@ -447,13 +363,6 @@ fn immediate(kind: &Kind) -> Option<Arg> {
         Kind::Uniform(v) => Some(Arg::Immediate(*v)),
         Kind::Integer(v) => Some(Arg::Integer(*v)),
         _ => None,
-    }
-}
-
-fn buffer_of(view: &View) -> usize {
-    match view.source {
-        Source::Buffer(b) => b,
-        Source::Feed(_) | Source::Const(_) => unreachable!("a step writes a buffer"),
     }
 }
 
