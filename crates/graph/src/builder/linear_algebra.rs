@@ -51,8 +51,8 @@ impl Expr {
         Expr::apply(Cholesky, std::slice::from_ref(self))
     }
 
-    /// The solution of `self · x = b` for square matrices `[…, n, n]`, see [`Solve`]. `b` is `[…, n, k]`, or a vector
-    /// `[…, n]` if it has one axis less than the matrices; leading axes broadcast.
+    /// The solution of `self · x = b` for square matrices `[…, n, n]`, see [`Solve`]. `b` is `[…, n, k]`, with
+    /// leading axes that broadcast, or one vector `[n]`.
     ///
     /// # Errors
     /// If shapes or types do not fit.
@@ -72,10 +72,10 @@ impl Expr {
 
     fn solve_by(&self, b: &Expr, op: &str, solve: impl Fn(&Expr, &Expr) -> Result<Expr>) -> Result<Expr> {
         self.rows_and_columns(op)?;
-        let vector = b.rank() + 1 == self.rank();
+        let vector = b.rank() == 1;
         let b = if vector { b.try_reshape(appended(b.shape(), &[1]))? } else { b.clone() };
         if b.rank() < 2 {
-            return refuse(op, "needs right-hand sides […, n, k] or […, n]", &[self, &b]);
+            return refuse(op, "needs right-hand sides […, n, k] or [n]", &[self, &b]);
         }
         let lead = |x: &Expr| Expr::full(&x.shape()[..x.rank() - 2], 0.0, x.dtype());
         let batch = super::elementwise::broadcast_shape(op, &lead(self), &lead(&b))?;

@@ -13,6 +13,7 @@ mod derivatives;
 mod errors;
 mod fourier;
 mod interval;
+mod linear_algebra;
 mod linear_bounds;
 mod loops;
 mod numbers;

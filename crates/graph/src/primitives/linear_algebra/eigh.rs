@@ -1,6 +1,6 @@
 //! Eigenvalues and eigenvectors of a symmetric matrix.
 
-use super::{each_matrix, one_matrix, pattern, product, rows, safe_reciprocal, stacked, transposed, unknown};
+use super::{determined_reciprocal, each_matrix, one_matrix, pattern, product, rows, stacked, transposed, unknown};
 use crate::linear_algebra;
 use crate::op::Primitive;
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
@@ -9,9 +9,9 @@ use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 /// triangle is read, as `[…, n + 1, n]`: w in row 0, then V. The sign of a vector is not specified. NaN if a matrix is
 /// not finite.
 ///
-/// Derivatives of vectors need distinct eigenvalues. The part of a derivative that mixes the vectors of *equal*
-/// eigenvalues, which is not determined, is left out: functions that do not depend on the choice of vectors there have
-/// their right derivatives.
+/// Derivatives of vectors need distinct eigenvalues. The part of a derivative that mixes the vectors of eigenvalues that
+/// are *equal*, up to n units in the last place of the largest, is not determined and left out: functions that do not
+/// depend on the choice of vectors there have their right derivatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Eigh;
 
@@ -57,7 +57,7 @@ impl Primitive for Eigh {
         let (w, v) = (rows(node, 0, 1), rows(node, 1, n + 1));
         let inner = product(&transposed(&v), &product(&symmetric, &v));
         let gaps = w.sub(&transposed(&w));
-        let dv = product(&v, &inner.mul(&safe_reciprocal(&gaps)));
+        let dv = product(&v, &inner.mul(&determined_reciprocal(&gaps, &w)));
         let diagonal = pattern(&inner, n, |i, j| f64::from(u8::from(i == j)));
         let dw = inner.mul(&diagonal).reduce_sum(&[rank - 2], true);
         Some(Expr::concat(&[dw, dv], rank - 2))

@@ -17,6 +17,7 @@ pub use solve::Solve;
 pub use svd::Svd;
 pub use triangular_solve::TriangularSolve;
 
+use crate::interval::unit_roundoff;
 use crate::linear_algebra::Real;
 use crate::op::{arity, same_float, shape_error};
 use crate::{DType, Element, Expr, Interval, Op, Result, Rounding, Shape, Tensor};
@@ -117,10 +118,17 @@ fn pattern(x: &Expr, n: usize, value: impl Fn(usize, usize) -> f64) -> Expr {
     constant.broadcast_to(lead.iter().copied().chain([n, n]).collect::<Shape>())
 }
 
-// 1/x, but 0 where x is 0: derivatives of degenerate spectra leave out what is not determined.
-fn safe_reciprocal(x: &Expr) -> Expr {
-    let zero = x.equal(&x.like(0.0));
-    Expr::select(&zero, &x.like(0.0), &Expr::select(&zero, &x.like(1.0), x).reciprocal())
+// 1/x, but 0 where |x| is within the rounding of numbers as large as any of `spectrum [..., 1, n]`: derivatives of
+// degenerate spectra leave out what is not determined.
+fn determined_reciprocal(x: &Expr, spectrum: &Expr) -> Expr {
+    let (rank, n) = (spectrum.rank(), spectrum.shape()[spectrum.rank() - 1]);
+    if n == 0 {
+        return x.clone();
+    }
+    let largest = spectrum.abs().reduce_max(&[rank - 1], true).stop_gradient();
+    let rounding = largest.scale(2.0 * n as f64 * unit_roundoff(x.dtype())).broadcast_to(x.shape());
+    let equal = x.abs().less_equal(&rounding);
+    Expr::select(&equal, &x.like(0.0), &Expr::select(&equal, &x.like(1.0), x).reciprocal())
 }
 
 // Elements of the diagonal [..., n] as a matrix [..., n, n]; zeros elsewhere.

@@ -1,7 +1,7 @@
 //! Singular values and vectors.
 
 use super::{
-    as_diagonal, each_matrix, one_matrix, pattern, product, rows, safe_reciprocal, stacked, transposed, unknown,
+    as_diagonal, determined_reciprocal, each_matrix, one_matrix, pattern, product, rows, stacked, transposed, unknown,
 };
 use crate::linear_algebra;
 use crate::op::Primitive;
@@ -12,8 +12,8 @@ use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
 /// not finite.
 ///
 /// Derivatives of vectors need distinct, non-zero singular values. What is not determined (a turn among the vectors of
-/// *equal* values, and the vectors of zeros) is left out: functions that do not depend on the choice of vectors there
-/// have their right derivatives.
+/// values that are *equal* up to k units in the last place of the largest, and the vectors of zeros) is left out:
+/// functions that do not depend on the choice of vectors there have their right derivatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Svd;
 
@@ -54,14 +54,14 @@ impl Primitive for Svd {
         let inner = product(&transposed(&u), &from_right);
         let diagonal = pattern(&inner, k, |i, j| f64::from(u8::from(i == j)));
         let ds = inner.mul(&diagonal).reduce_sum(&[rank - 2], true);
-        // (s_j − s_i)·(s_j + s_i) loses less than a difference of squares.
+        // 1/(s_j² − s_i²) as 1/(s_j − s_i) · 1/(s_j + s_i) loses nothing to the squares.
         let st = transposed(&s);
-        let f = safe_reciprocal(&s.sub(&st).mul(&s.add(&st)));
+        let f = determined_reciprocal(&s.sub(&st), &s).mul(&determined_reciprocal(&s.add(&st), &s));
         let inner_t = transposed(&inner);
         // P·S scales columns, S·P scales rows.
         let turn_u = f.mul(&inner.mul(&s).add(&inner_t.mul(&st)));
         let turn_v = f.mul(&inner.mul(&st).add(&inner_t.mul(&s)));
-        let inverse = as_diagonal(&safe_reciprocal(&s).reshape(drop_axis(s.shape(), rank - 2)));
+        let inverse = as_diagonal(&determined_reciprocal(&s, &s).reshape(drop_axis(s.shape(), rank - 2)));
         let outside = |basis: &Expr, moved: &Expr, coefficients: &Expr| {
             product(&moved.sub(&product(basis, coefficients)), &inverse)
         };
