@@ -22,9 +22,8 @@ impl Default for Adam {
 }
 
 impl Adam {
-    /// What one step replaces: pairs of a variable and its next value, for the parameters (leaves with values), their two
-    /// moments and the powers of the decays that correct their bias. The variables are parameters whose values are where
-    /// training starts, as [`perturb_engine::Executable::compile_with_state`] takes them.
+    /// What one step replaces: pairs of a variable and its next value, three for each parameter (a leaf with a value):
+    /// itself and its two moments; and the number of the step. The variables' values are where training starts, as [`perturb_engine::Executable::compile_with_state`] takes them.
     ///
     /// [`perturb_engine::Executable::compile_with_state`]: perturb_engine::Executable::compile_with_state
     pub fn updates(&self, params: &[Expr], gradients: &[Expr]) -> Vec<(Expr, Expr)> {
@@ -33,21 +32,21 @@ impl Adam {
             let values = vec![value; like.shape().count()];
             Expr::param(name, Tensor::from_f64(like.shape(), dtype, values).expect("one value for each element"))
         };
-        let unit = Expr::scalar(1.0, dtype);
-        let (power1, power2) = (variable("beta1 power", &unit, 1.0), variable("beta2 power", &unit, 1.0));
-        let (next1, next2) = (power1.scale(self.beta1), power2.scale(self.beta2));
+        let step = variable("step", &Expr::scalar(0.0, dtype), 0.0);
+        let next_step = step.offset(1.0);
         // √(1 − β₂ᵗ)/(1 − β₁ᵗ): the paper's efficient form (end of §2), in which ε is not corrected.
-        let correction = (1.0 - &next2).sqrt().div(&(1.0 - &next1)).scale(self.learning_rate);
-        let mut updates = Vec::with_capacity(3 * params.len() + 2);
+        let rest = |beta: f64| next_step.scale(beta.ln()).expm1().neg();
+        let correction = rest(self.beta2).sqrt().div(&rest(self.beta1)).scale(self.learning_rate);
+        let mut updates = Vec::with_capacity(3 * params.len() + 1);
         for (param, gradient) in params.iter().zip(gradients) {
             let (m, v) = (variable("first moment", param, 0.0), variable("second moment", param, 0.0));
             let next_m = m.scale(self.beta1).add(&gradient.scale(1.0 - self.beta1));
             let next_v = v.scale(self.beta2).add(&gradient.square().scale(1.0 - self.beta2));
-            let step = next_m.div(&next_v.sqrt().offset(self.epsilon)).mul(&correction.broadcast_to(param.shape()));
-            updates.push((param.clone(), param.sub(&step)));
+            let change = next_m.div(&next_v.sqrt().offset(self.epsilon)).mul(&correction.broadcast_to(param.shape()));
+            updates.push((param.clone(), param.sub(&change)));
             updates.extend([(m, next_m), (v, next_v)]);
         }
-        updates.extend([(power1, next1), (power2, next2)]);
+        updates.push((step, next_step));
         updates
     }
 }
