@@ -40,6 +40,9 @@ pub enum CliError {
     /// An attribution cannot be computed.
     #[error(transparent)]
     Explain(#[from] perturb::explain::ExplainError),
+    /// A graph cannot be written as an ONNX file.
+    #[error(transparent)]
+    Export(#[from] perturb::onnx::ExportError),
     /// The report cannot be written.
     #[error(transparent)]
     Report(#[from] perturb::report::ReportError),

@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod error;
 mod explain;
+mod export;
 mod model;
 mod parse;
 mod pictures;
@@ -38,6 +39,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Run a model on arrays: values, gradients, bounds.
     Run(run::RunArgs),
+    /// Write a model with its gradients or bounds as an ONNX file.
+    Export(export::ExportArgs),
     /// Time fixed workloads that the peers are timed on too.
     Bench(bench::BenchArgs),
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Attack(args) => attack::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Run(args) => run::run(args),
+        Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args),
     };
     match result {

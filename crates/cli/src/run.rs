@@ -39,9 +39,12 @@ pub struct RunArgs {
     dim: Vec<(String, usize)>,
 }
 
+/// How bounds are computed.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
-enum BoundsMethod {
+pub enum BoundsMethod {
+    /// Interval propagation.
     Interval,
+    /// Backward walks from every nonlinearity.
     Crown,
 }
 
@@ -156,7 +159,8 @@ fn padded(feed: &Tensor, start: usize, end: usize, batch: usize) -> Result<Tenso
     Ok(Tensor::from_f64(shape, feed.dtype(), values)?)
 }
 
-fn component_gradient(graph: &Graph, component: &str) -> Result<Vec<Expr>, CliError> {
+/// The gradient with respect to every input of the component of an output that `OUTPUT:INDEX` names.
+pub fn component_gradient(graph: &Graph, component: &str) -> Result<Vec<Expr>, CliError> {
     let names = || graph.outputs.iter().map(|(n, e)| format!("{n} {}", e.shape())).collect::<Vec<_>>().join(", ");
     let wrong = |what: &str| CliError::Usage(format!("--grad {component}: {what}; the outputs are: {}", names()));
     // Names may hold colons; the index does not.
