@@ -34,8 +34,8 @@ pub struct GatherSizes {
 }
 
 impl GatherSizes {
-    /// Calls `f(y, x, index)` for every element of `y`, row-major, with the element of `x` that its index names,
-    /// clamped to the axis, and the position of that index.
+    /// Calls `f(y, x)` for every element of `y`, row-major, with the element of `x` that its index names, clamped to the
+    /// axis.
     pub fn for_each(&self, indices: &[i64], mut f: impl FnMut(usize, usize)) {
         let last = self.size.saturating_sub(1);
         let mut y = 0;

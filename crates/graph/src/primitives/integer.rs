@@ -2,7 +2,7 @@
 
 use crate::{DType, Expr, Interval, Op};
 
-// Below this, integers, their sums and their products' halves are exact as `f64`.
+// Below this, integers are exact as `f64`, and a sum, a product or a quotient that comes out below it is as well.
 const EXACT: f64 = (1u64 << 52) as f64;
 
 /// The interval of an operation on integers by `rule`, which works on the ends as `f64`; all integers where an end is so

@@ -225,7 +225,8 @@ fn functions_of_two_elements() {
 #[test]
 fn functions_of_one_element() {
     let x = constant(&[1], &[0.3]);
-    let functions: [(fn(&Expr) -> Expr, f64); 10] = [
+    type Case = (fn(&Expr) -> Expr, f64);
+    let functions: [Case; 10] = [
         (Expr::log1p, 0.262364264467491),
         (Expr::expm1, 0.349858807576003),
         (Expr::tan, 0.309336249609623),

@@ -220,5 +220,16 @@ fn nothing_is_claimed_about_unbounded_values() {
         claims(&pooled, 1.0);
         claims(&|x: &Expr| f(x).maximum(&f(x).like(0.0)), 1.0);
         claims(&|x: &Expr| f(x).relu(), 1.0);
+        claims(&|x: &Expr| f(x).reshape([1]).sort(0, false), 1.0);
+        claims(&|x: &Expr| f(x).cast(DType::Bool).cast(DType::F64), 1.0);
+        claims(&|x: &Expr| f(x).cast(DType::I64).cast(DType::F64), 7.0);
+        claims(&|x: &Expr| f(x).atan2(x), 3.0);
+        claims(&|x: &Expr| f(x).rem(&x.like(2.0)), 1.5);
     }
+    // One end known: −log x for x in [−1, 1] is not below 0, and where defined reaches any height.
+    let half = |x: &Expr| x.log().neg();
+    claims(&|x: &Expr| half(x).tan(), 2.3f64.tan());
+    claims(&|x: &Expr| half(x).sin(), 4.7f64.sin());
+    claims(&|x: &Expr| half(x).cosh(), 50.0);
+    claims(&|x: &Expr| Expr::concat(&[half(x), x.like(3.0)], 0).argmax(0).reshape([1]).cast(DType::F64), 0.0);
 }

@@ -20,7 +20,9 @@ fn contains(x: &Interval, at: f64, period: f64) -> Expr {
         let slack = t.abs().add(&v.abs()).add(&v.like(1.0)).scale(side * 8.0 * unit_roundoff(v.dtype()));
         t.add(&slack)
     };
-    turns(&x.hi, 1.0).floor().greater_equal(&turns(&x.lo, -1.0))
+    // An unknown end (NaN) may be anywhere.
+    let none = turns(&x.hi, 1.0).floor().less(&turns(&x.lo, -1.0));
+    none.equal(&none.like(0.0))
 }
 
 /// Image of an interval under a function of period 2π with its maximum at `peak` and its minimum half a period later.
