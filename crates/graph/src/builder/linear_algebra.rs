@@ -3,38 +3,23 @@
 use crate::interval::unit_roundoff;
 use crate::{Cholesky, Eigh, Expr, Qr, Result, Shape, Solve, StopGradient, Svd, Tensor, TriangularSolve};
 
-macro_rules! or_panic {
-    ($($try_name:ident as $name:ident($($arg:ident: $t:ty),*) -> $ret:ty),* $(,)?) => {
-        impl Expr {$(
-            #[doc = concat!("See [`Expr::", stringify!($try_name), "`].")]
-            ///
-            /// # Panics
-            /// If shapes or types do not fit.
-            #[track_caller]
-            pub fn $name(&self, $($arg: $t),*) -> $ret {
-                self.$try_name($($arg),*).unwrap_or_else(|e| panic!("{e}"))
-            }
-        )*}
-    };
-}
-
-or_panic! {
-    try_cholesky as cholesky() -> Expr,
-    try_solve as solve(b: &Expr) -> Expr,
-    try_triangular_solve as triangular_solve(b: &Expr, lower: bool, transpose: bool) -> Expr,
-    try_qr as qr() -> (Expr, Expr),
-    try_eigh as eigh() -> (Expr, Expr),
-    try_svd as svd() -> (Expr, Expr, Expr),
-    try_inverse as inverse() -> Expr,
-    try_slogdet as slogdet() -> (Expr, Expr),
-    try_determinant as determinant() -> Expr,
-    try_lstsq as lstsq(b: &Expr) -> Expr,
-    try_pinverse as pinverse() -> Expr,
-    try_matrix_power as matrix_power(power: i32) -> Expr,
-    try_diagonal as diagonal() -> Expr,
-    try_trace as trace() -> Expr,
-    try_diagonal_matrix as diagonal_matrix() -> Expr,
-    try_outer as outer(other: &Expr) -> Expr,
+panicking! {
+    cholesky, try_cholesky() -> Expr;
+    solve, try_solve(b: &Expr) -> Expr;
+    triangular_solve, try_triangular_solve(b: &Expr, lower: bool, transpose: bool) -> Expr;
+    qr, try_qr() -> (Expr, Expr);
+    eigh, try_eigh() -> (Expr, Expr);
+    svd, try_svd() -> (Expr, Expr, Expr);
+    inverse, try_inverse() -> Expr;
+    slogdet, try_slogdet() -> (Expr, Expr);
+    determinant, try_determinant() -> Expr;
+    lstsq, try_lstsq(b: &Expr) -> Expr;
+    pinverse, try_pinverse() -> Expr;
+    matrix_power, try_matrix_power(power: i32) -> Expr;
+    diagonal, try_diagonal() -> Expr;
+    trace, try_trace() -> Expr;
+    diagonal_matrix, try_diagonal_matrix() -> Expr;
+    outer, try_outer(other: &Expr) -> Expr;
 }
 
 fn refuse<T>(op: &str, reason: &str, of: &[&Expr]) -> Result<T> {

@@ -30,6 +30,7 @@ mod normalization;
 mod operators;
 mod ordering;
 mod padding;
+mod random;
 mod reduction;
 mod resize;
 mod scan;

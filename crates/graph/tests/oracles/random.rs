@@ -57,3 +57,87 @@ fn keys_that_do_not_fit() {
     assert!(error(Expr::input("k", [3], DType::I64)).contains("seed"));
     assert!(error(Expr::input("k", [], DType::I64)).contains("seed"));
 }
+
+const DRAWS: usize = 100_000;
+
+fn draw(f: impl Fn(&Expr) -> Expr, key_value: Tensor) -> Vec<f64> {
+    let k = Expr::input("key", [2], DType::I64);
+    eval(&[f(&k)], &[(k, key_value)]).unwrap()[0].to_f64_vec()
+}
+
+fn mean(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
+    values.iter().map(|&v| f(v)).sum::<f64>() / values.len() as f64
+}
+
+// Raw moments within five standard errors of those of the distribution: E[x^p] ± 5·√(E[x^2p]/draws).
+fn check_moments(what: &str, values: &[f64], moment: impl Fn(i32) -> f64) {
+    for p in 1..=4 {
+        let error = 5.0 * (moment(2 * p) / values.len() as f64).sqrt();
+        let got = mean(values, |v| v.powi(p));
+        assert!((got - moment(p)).abs() < error, "{what}: moment {p} is {got}, not {} ± {error}", moment(p));
+    }
+}
+
+#[test]
+fn moments_of_draws() {
+    for dtype in [DType::F32, DType::F64] {
+        let uniform = draw(|k| k.random_uniform([DRAWS], dtype), key(1, 2));
+        assert!(uniform.iter().all(|&u| (0.0..1.0).contains(&u)));
+        check_moments("uniform", &uniform, |p| 1.0 / f64::from(p + 1));
+        let normal = draw(|k| k.random_normal([DRAWS / 4, 4], dtype), key(3, 4));
+        assert!(normal.iter().all(|v| v.is_finite()));
+        check_moments("normal", &normal, |p| if p % 2 == 1 { 0.0 } else { (1..p).step_by(2).map(f64::from).product() });
+        // Neighbours, and the two halves of the pairs that Box and Muller's method makes, are not correlated.
+        for lag in [1, DRAWS / 2] {
+            let products: Vec<f64> = (0..DRAWS - lag).map(|i| normal[i] * normal[i + lag]).collect();
+            assert!(mean(&products, |v| v).abs() < 5.0 / (products.len() as f64).sqrt());
+        }
+    }
+}
+
+#[test]
+fn uniform_numbers_are_the_documented_bits() {
+    let w = words(9, 9, 8);
+    let single = draw(|k| k.random_uniform([8], DType::F32), key(9, 9));
+    assert!(single.iter().zip(&w).all(|(&u, &w)| u == (w >> 8) as f64 / f64::from(1 << 24)));
+    let double = draw(|k| k.random_uniform([4], DType::F64), key(9, 9));
+    for (i, &u) in double.iter().enumerate() {
+        let bits = (w[2 * i] << 21) | (w[2 * i + 1] >> 11);
+        assert_eq!(u, bits as f64 / (1u64 << 53) as f64);
+    }
+}
+
+#[test]
+fn streams_and_split_keys_are_independent() {
+    let k = Expr::input("key", [2], DType::I64);
+    let keys = k.random_split(4);
+    let parent = k.random_normal([DRAWS / 10], DType::F64);
+    let one = Expr::input("one", [2], DType::I64);
+    let children = vmap(&[one.random_normal([DRAWS / 10], DType::F64)], &[(one, keys.clone())], 4).unwrap().remove(0);
+    let got = eval(&[keys, children, parent], &[(k, key(7, 0))]).unwrap();
+    let mut distinct = got[0].as_slice::<i64>().to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 8);
+    let mut rows: Vec<Vec<f64>> = got[1].to_f64_vec().chunks(DRAWS / 10).map(<[f64]>::to_vec).collect();
+    rows.push(got[2].to_f64_vec());
+    for i in 0..rows.len() {
+        for j in 0..i {
+            let products: Vec<f64> = rows[i].iter().zip(&rows[j]).map(|(a, b)| a * b).collect();
+            let correlation = mean(&products, |v| v);
+            assert!(correlation.abs() < 5.0 / (products.len() as f64).sqrt(), "{i} and {j}: {correlation}");
+        }
+    }
+}
+
+// The derivative of a sample with respect to the parameters of its distribution.
+#[test]
+fn derivatives_pass_through_draws() {
+    let (mean, k) = (Expr::input("mean", [], DType::F64), Expr::input("key", [2], DType::I64));
+    let loss = k.random_normal([5], DType::F64).add(&mean).square().sum();
+    let gradient = perturb_graph::grad(&loss, &[mean.clone()]).unwrap();
+    let noise = draw(|k| k.random_normal([5], DType::F64), key(2, 2));
+    let got = eval(&gradient, &[(mean, Tensor::scalar(0.5)), (k, key(2, 2))]).unwrap();
+    let want: f64 = noise.iter().map(|z| 2.0 * (z + 0.5)).sum();
+    assert!((got[0].as_slice::<f64>()[0] - want).abs() < 1e-12);
+}
