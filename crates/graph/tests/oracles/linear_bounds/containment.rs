@@ -84,7 +84,7 @@ fn random_networks_and_sets() {
 }
 
 // Nodes of a graph whose gradients are not bounded.
-const LONG: usize = 80;
+const LONG: usize = 66;
 
 // Every sample graph and its gradients over boxes of every subset of its inputs.
 fn check_sample(sample: &Sample, dtype: DType, rounding: Rounding, rng: &mut ChaCha8Rng, complaints: &mut Complaints) {

@@ -21,7 +21,7 @@ pub fn add(table: &mut Table) {
         table.add(name, &[(&x, SMALL)], y);
     };
     of("inverse", &[2, 2], &Expr::inverse);
-    of("determinant", &[2, 3, 3], &Expr::determinant);
+    of("determinant", &[2, 2, 2], &Expr::determinant);
     of("slogdet", &[3, 3], &|x| x.slogdet().1);
     of("pinverse, tall", &[3, 2], &Expr::pinverse);
     of("pinverse, wide", &[2, 3], &Expr::pinverse);
