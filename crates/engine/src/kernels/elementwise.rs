@@ -186,7 +186,7 @@ macro_rules! versions {
     ($($name:ident: $features:literal),*) => {$(
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = $features)]
-        fn $name<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) { execute(op, args, out) }
+        fn $name<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) { execute::<T, true>(op, args, out) }
     )*};
 }
 versions!(execute_avx512: "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", execute_avx2: "avx2,fma");
@@ -226,7 +226,7 @@ fn level() -> Level {
 #[inline]
 pub(crate) fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
     match level() {
-        Level::Portable => execute(op, args, out),
+        Level::Portable => execute::<T, false>(op, args, out),
         // SAFETY: `level` returns this only after the processor reported every feature that the function enables.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { execute_avx2(op, args, out) },
@@ -238,11 +238,11 @@ pub(crate) fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T
 
 // Compiled once for each instruction set: the loops below are plain enough to be vectorised.
 #[inline(always)]
-fn execute<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
+fn execute<T: Float, const FMA: bool>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
     let [a, b, c] = args;
     match op {
         Scalar::Copy => map1(a, out, |x| x),
-        Scalar::Unary(f) => unary(f, a, out),
+        Scalar::Unary(f) => unary::<T, FMA>(f, a, out),
         Scalar::Binary(Binary::Add) => map2(a, b, out, |x, y| x + y),
         Scalar::Binary(Binary::Sub) => map2(a, b, out, |x, y| x - y),
         Scalar::Binary(Binary::Mul) => map2(a, b, out, |x, y| x * y),
@@ -263,7 +263,7 @@ fn execute<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
 }
 
 #[inline(always)]
-fn unary<T: Float>(f: Unary, a: Operand<T>, out: &mut [T]) {
+fn unary<T: Float, const FMA: bool>(f: Unary, a: Operand<T>, out: &mut [T]) {
     match f {
         Unary::Neg => map1(a, out, |x| -x),
         Unary::Abs => map1(a, out, |x| x.abs()),
@@ -278,21 +278,16 @@ fn unary<T: Float>(f: Unary, a: Operand<T>, out: &mut [T]) {
         }),
         Unary::Step => map1(a, out, |x| truth(x > T::ZERO)),
         Unary::Relu => map1(a, out, |x| if x < T::ZERO { T::ZERO } else { x }),
-        Unary::Exp => map1(a, out, |x| x.exp()),
-        Unary::Log => map1(a, out, |x| x.ln()),
+        Unary::Exp => map1(a, out, |x| x.exp::<FMA>()),
+        Unary::Log => map1(a, out, |x| x.ln::<FMA>()),
         Unary::Sqrt => map1(a, out, |x| x.sqrt()),
         Unary::Square => map1(a, out, |x| x * x),
         Unary::Reciprocal => map1(a, out, |x| T::ONE / x),
-        Unary::Tanh => map1(a, out, |x| x.tanh()),
-        Unary::Sigmoid => map1(a, out, |x| {
-            // One branch for each sign, so that the exponential never overflows.
-            let e = (-x.abs()).exp();
-            let y = T::ONE / (T::ONE + e);
-            if x < T::ZERO { e * y } else { y }
-        }),
-        Unary::Erf => map1(a, out, |x| x.erf()),
-        Unary::Sin => map1(a, out, |x| x.sin()),
-        Unary::Cos => map1(a, out, |x| x.cos()),
+        Unary::Tanh => map1(a, out, |x| x.tanh::<FMA>()),
+        Unary::Sigmoid => map1(a, out, |x| x.sigmoid::<FMA>()),
+        Unary::Erf => map1(a, out, |x| x.erf::<FMA>()),
+        Unary::Sin => periodic(a, out, |x| x.sin::<FMA>(), T::far_sin),
+        Unary::Cos => periodic(a, out, |x| x.cos::<FMA>(), T::far_cos),
         Unary::Floor => map1(a, out, |x| x.floor()),
         Unary::Ceil => map1(a, out, |x| x.ceil()),
         Unary::Round => map1(a, out, |x| x.round_ties_even()),
@@ -320,6 +315,19 @@ pub(super) fn map1<T: Copy>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
     match a {
         Operand::Slice(a) => out.iter_mut().zip(a).for_each(|(o, &x)| *o = f(x)),
         Operand::Immediate(x) => out.fill(f(x)),
+    }
+}
+
+// A second pass mends the arguments that are too large for the first.
+#[inline(always)]
+fn periodic<T: Float>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T, far: impl Fn(T) -> T) {
+    map1(a, out, f);
+    match a {
+        Operand::Slice(a) => {
+            out.iter_mut().zip(a).filter(|(_, x)| x.far()).for_each(|(o, &x)| *o = far(x));
+        }
+        Operand::Immediate(x) if x.far() => out.fill(far(x)),
+        Operand::Immediate(_) => {}
     }
 }
 

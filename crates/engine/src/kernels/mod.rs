@@ -21,6 +21,7 @@ pub(crate) mod indexing;
 pub(crate) mod integer;
 pub(crate) mod lines;
 pub(crate) mod matrices;
+pub(crate) mod math;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod reduce;
