@@ -236,7 +236,8 @@ pub(crate) fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T
     }
 }
 
-// Compiled once for each instruction set: the loops below are plain enough to be vectorised.
+// Compiled once for each instruction set: the loops below are plain enough to be vectorised. Whatever holds arithmetic
+// is inlined by force, for a function of its own would be compiled without the instruction set.
 #[inline(always)]
 fn execute<T: Float, const FMA: bool>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
     let [a, b, c] = args;
@@ -265,43 +266,190 @@ fn execute<T: Float, const FMA: bool>(op: Scalar, args: [Operand<T>; 3], out: &m
 #[inline(always)]
 fn unary<T: Float, const FMA: bool>(f: Unary, a: Operand<T>, out: &mut [T]) {
     match f {
-        Unary::Neg => map1(a, out, |x| -x),
-        Unary::Abs => map1(a, out, |x| x.abs()),
-        Unary::Sign => map1(a, out, |x| {
-            if x > T::ZERO {
-                T::ONE
-            } else if x < T::ZERO {
-                -T::ONE
-            } else {
-                x * T::ZERO
-            }
-        }),
-        Unary::Step => map1(a, out, |x| truth(x > T::ZERO)),
-        Unary::Relu => map1(a, out, |x| if x < T::ZERO { T::ZERO } else { x }),
-        Unary::Exp => map1(a, out, |x| x.exp::<FMA>()),
-        Unary::Log => map1(a, out, |x| x.ln::<FMA>()),
-        Unary::Sqrt => map1(a, out, |x| x.sqrt()),
-        Unary::Square => map1(a, out, |x| x * x),
-        Unary::Reciprocal => map1(a, out, |x| T::ONE / x),
-        Unary::Tanh => map1(a, out, |x| x.tanh::<FMA>()),
-        Unary::Sigmoid => map1(a, out, |x| x.sigmoid::<FMA>()),
-        Unary::Erf => map1(a, out, |x| x.erf::<FMA>()),
-        Unary::Sin => periodic(a, out, |x| x.sin::<FMA>(), T::far_sin),
-        Unary::Cos => periodic(a, out, |x| x.cos::<FMA>(), T::far_cos),
-        Unary::Floor => map1(a, out, |x| x.floor()),
-        Unary::Ceil => map1(a, out, |x| x.ceil()),
-        Unary::Round => map1(a, out, |x| x.round_ties_even()),
-        Unary::Log1p => map1(a, out, |x| x.ln_1p()),
-        Unary::Expm1 => map1(a, out, |x| x.exp_m1()),
-        Unary::Tan => map1(a, out, |x| x.tan()),
-        Unary::Asin => map1(a, out, |x| x.asin()),
-        Unary::Acos => map1(a, out, |x| x.acos()),
-        Unary::Atan => map1(a, out, |x| x.atan()),
-        Unary::Sinh => map1(a, out, |x| x.sinh()),
-        Unary::Cosh => map1(a, out, |x| x.cosh()),
-        Unary::Asinh => map1(a, out, |x| x.asinh()),
-        Unary::Acosh => map1(a, out, |x| x.acosh()),
-        Unary::Atanh => map1(a, out, |x| x.atanh()),
+        Unary::Neg => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| -x,
+        ),
+        Unary::Abs => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.abs(),
+        ),
+        Unary::Sign => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| {
+                if x > T::ZERO {
+                    T::ONE
+                } else if x < T::ZERO {
+                    -T::ONE
+                } else {
+                    x * T::ZERO
+                }
+            },
+        ),
+        Unary::Step => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| truth(x > T::ZERO),
+        ),
+        Unary::Relu => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| if x < T::ZERO { T::ZERO } else { x },
+        ),
+        Unary::Exp => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.exp::<FMA>(),
+        ),
+        Unary::Log => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.ln::<FMA>(),
+        ),
+        Unary::Sqrt => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.sqrt(),
+        ),
+        Unary::Square => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x * x,
+        ),
+        Unary::Reciprocal => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| T::ONE / x,
+        ),
+        Unary::Tanh => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.tanh::<FMA>(),
+        ),
+        Unary::Sigmoid => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.sigmoid::<FMA>(),
+        ),
+        Unary::Erf => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.erf::<FMA>(),
+        ),
+        Unary::Sin => periodic(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.sin::<FMA>(),
+            T::far_sin,
+        ),
+        Unary::Cos => periodic(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.cos::<FMA>(),
+            T::far_cos,
+        ),
+        Unary::Floor => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.floor(),
+        ),
+        Unary::Ceil => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.ceil(),
+        ),
+        Unary::Round => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.round_ties_even(),
+        ),
+        Unary::Log1p => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.ln_1p(),
+        ),
+        Unary::Expm1 => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.exp_m1(),
+        ),
+        Unary::Tan => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.tan(),
+        ),
+        Unary::Asin => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.asin(),
+        ),
+        Unary::Acos => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.acos(),
+        ),
+        Unary::Atan => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.atan(),
+        ),
+        Unary::Sinh => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.sinh(),
+        ),
+        Unary::Cosh => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.cosh(),
+        ),
+        Unary::Asinh => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.asinh(),
+        ),
+        Unary::Acosh => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.acosh(),
+        ),
+        Unary::Atanh => map1(
+            a,
+            out,
+            #[inline(always)]
+            |x| x.atanh(),
+        ),
     }
 }
 
@@ -313,7 +461,11 @@ fn truth<T: Float>(holds: bool) -> T {
 #[inline(always)]
 pub(super) fn map1<T: Copy>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
     match a {
-        Operand::Slice(a) => out.iter_mut().zip(a).for_each(|(o, &x)| *o = f(x)),
+        Operand::Slice(a) => {
+            for (o, &x) in out.iter_mut().zip(a) {
+                *o = f(x);
+            }
+        }
         Operand::Immediate(x) => out.fill(f(x)),
     }
 }

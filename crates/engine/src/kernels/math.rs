@@ -183,7 +183,7 @@ fn ln<const FMA: bool>(x: f32) -> f32 {
             0.142_195_51,
             -0.166_679_96,
             0.200_021_19,
-            -0.250_000_09,
+            -0.250_000_1,
             0.333_333_13,
         ],
     );
@@ -241,7 +241,7 @@ fn quarter_turns<const FMA: bool>(x: f32, turns: i32) -> f32 {
     let z = r * r;
     let s = polynomial::<FMA, 4>(z, [2.718_237_3e-6, -1.983_932_7e-4, 8.333_329e-3, -0.166_666_67]);
     let sine = fma::<FMA>(r * z, s, r);
-    let c = polynomial::<FMA, 3>(z, [2.443_241_1e-5, -1.388_730_9e-3, 4.166_664_6e-2]);
+    let c = polynomial::<FMA, 3>(z, [2.443_241_1e-5, -1.388_731e-3, 4.166_664_6e-2]);
     let cosine = 1.0 - fma::<FMA>(-z * z, c, 0.5 * z);
     let value = if quadrant & 1 == 0 { sine } else { cosine };
     f32::from_bits(value.to_bits() ^ (((quadrant as u32) & 2) << 30))
