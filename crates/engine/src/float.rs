@@ -2,11 +2,13 @@
 
 use crate::element::Lane;
 use crate::kernels::math::Math;
+use crate::kernels::simd::Simd;
 
 /// Arithmetic that kernels need of a floating-point type.
 pub(crate) trait Float:
     Lane
     + Math
+    + Simd
     + std::ops::Add<Output = Self>
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>

@@ -1,6 +1,7 @@
 //! Fused chains of elementwise functions, run tile by tile in cache.
 
 use super::SERIAL;
+use super::simd::{Level, level};
 use crate::element::Lane;
 use crate::float::Float;
 use perturb_graph::{Binary, Compare, Unary};
@@ -191,37 +192,6 @@ macro_rules! versions {
 }
 versions!(execute_avx512: "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", execute_avx2: "avx2,fma");
 
-#[derive(Clone, Copy, PartialEq)]
-enum Level {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-fn level() -> Level {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::sync::OnceLock;
-        static LEVEL: OnceLock<Level> = OnceLock::new();
-        *LEVEL.get_or_init(|| {
-            let wide = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw");
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            match (wide && avx2, avx2) {
-                (true, _) => Level::Avx512,
-                (_, true) => Level::Avx2,
-                _ => Level::Portable,
-            }
-        })
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    Level::Portable
-}
-
 /// One instruction with the widest vectors that the processor has.
 #[inline]
 pub(crate) fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
@@ -263,193 +233,64 @@ fn execute<T: Float, const FMA: bool>(op: Scalar, args: [Operand<T>; 3], out: &m
     }
 }
 
+/// Applies a function whose body is inlined by force.
+macro_rules! each {
+    ($a:expr, $out:expr, |$x:ident| $value:expr) => {
+        map1(
+            $a,
+            $out,
+            #[inline(always)]
+            |$x| $value,
+        )
+    };
+}
+
 #[inline(always)]
 fn unary<T: Float, const FMA: bool>(f: Unary, a: Operand<T>, out: &mut [T]) {
     match f {
-        Unary::Neg => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| -x,
-        ),
-        Unary::Abs => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.abs(),
-        ),
-        Unary::Sign => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| {
-                if x > T::ZERO {
-                    T::ONE
-                } else if x < T::ZERO {
-                    -T::ONE
-                } else {
-                    x * T::ZERO
-                }
-            },
-        ),
-        Unary::Step => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| truth(x > T::ZERO),
-        ),
-        Unary::Relu => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| if x < T::ZERO { T::ZERO } else { x },
-        ),
-        Unary::Exp => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.exp::<FMA>(),
-        ),
-        Unary::Log => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.ln::<FMA>(),
-        ),
-        Unary::Sqrt => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.sqrt(),
-        ),
-        Unary::Square => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x * x,
-        ),
-        Unary::Reciprocal => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| T::ONE / x,
-        ),
-        Unary::Tanh => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.tanh::<FMA>(),
-        ),
-        Unary::Sigmoid => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.sigmoid::<FMA>(),
-        ),
-        Unary::Erf => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.erf::<FMA>(),
-        ),
-        Unary::Sin => periodic(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.sin::<FMA>(),
-            T::far_sin,
-        ),
-        Unary::Cos => periodic(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.cos::<FMA>(),
-            T::far_cos,
-        ),
-        Unary::Floor => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.floor(),
-        ),
-        Unary::Ceil => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.ceil(),
-        ),
-        Unary::Round => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.round_ties_even(),
-        ),
-        Unary::Log1p => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.ln_1p(),
-        ),
-        Unary::Expm1 => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.exp_m1(),
-        ),
-        Unary::Tan => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.tan(),
-        ),
-        Unary::Asin => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.asin(),
-        ),
-        Unary::Acos => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.acos(),
-        ),
-        Unary::Atan => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.atan(),
-        ),
-        Unary::Sinh => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.sinh(),
-        ),
-        Unary::Cosh => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.cosh(),
-        ),
-        Unary::Asinh => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.asinh(),
-        ),
-        Unary::Acosh => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.acosh(),
-        ),
-        Unary::Atanh => map1(
-            a,
-            out,
-            #[inline(always)]
-            |x| x.atanh(),
-        ),
+        Unary::Neg => each!(a, out, |x| -x),
+        Unary::Abs => each!(a, out, |x| x.abs()),
+        Unary::Sign => each!(a, out, |x| {
+            if x > T::ZERO {
+                T::ONE
+            } else if x < T::ZERO {
+                -T::ONE
+            } else {
+                x * T::ZERO
+            }
+        }),
+        Unary::Step => each!(a, out, |x| truth(x > T::ZERO)),
+        Unary::Relu => each!(a, out, |x| if x < T::ZERO { T::ZERO } else { x }),
+        Unary::Exp => each!(a, out, |x| x.exp::<FMA>()),
+        Unary::Log => each!(a, out, |x| x.ln::<FMA>()),
+        Unary::Sqrt => each!(a, out, |x| x.sqrt()),
+        Unary::Square => each!(a, out, |x| x * x),
+        Unary::Reciprocal => each!(a, out, |x| T::ONE / x),
+        Unary::Tanh => each!(a, out, |x| x.tanh::<FMA>()),
+        Unary::Sigmoid => each!(a, out, |x| x.sigmoid::<FMA>()),
+        Unary::Erf => each!(a, out, |x| x.erf::<FMA>()),
+        Unary::Sin => {
+            each!(a, out, |x| x.sin::<FMA>());
+            mend_far(a, out, T::far_sin);
+        }
+        Unary::Cos => {
+            each!(a, out, |x| x.cos::<FMA>());
+            mend_far(a, out, T::far_cos);
+        }
+        Unary::Floor => each!(a, out, |x| x.floor()),
+        Unary::Ceil => each!(a, out, |x| x.ceil()),
+        Unary::Round => each!(a, out, |x| x.round_ties_even()),
+        Unary::Log1p => each!(a, out, |x| x.ln_1p()),
+        Unary::Expm1 => each!(a, out, |x| x.exp_m1()),
+        Unary::Tan => each!(a, out, |x| x.tan()),
+        Unary::Asin => each!(a, out, |x| x.asin()),
+        Unary::Acos => each!(a, out, |x| x.acos()),
+        Unary::Atan => each!(a, out, |x| x.atan()),
+        Unary::Sinh => each!(a, out, |x| x.sinh()),
+        Unary::Cosh => each!(a, out, |x| x.cosh()),
+        Unary::Asinh => each!(a, out, |x| x.asinh()),
+        Unary::Acosh => each!(a, out, |x| x.acosh()),
+        Unary::Atanh => each!(a, out, |x| x.atanh()),
     }
 }
 
@@ -470,14 +311,10 @@ pub(super) fn map1<T: Copy>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
     }
 }
 
-// A second pass mends the arguments that are too large for the first.
-#[inline(always)]
-fn periodic<T: Float>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T, far: impl Fn(T) -> T) {
-    map1(a, out, f);
+// A second pass for arguments that are too large for the first.
+fn mend_far<T: Float>(a: Operand<T>, out: &mut [T], far: impl Fn(T) -> T) {
     match a {
-        Operand::Slice(a) => {
-            out.iter_mut().zip(a).filter(|(_, x)| x.far()).for_each(|(o, &x)| *o = far(x));
-        }
+        Operand::Slice(a) => out.iter_mut().zip(a).filter(|(_, x)| x.far()).for_each(|(o, &x)| *o = far(x)),
         Operand::Immediate(x) if x.far() => out.fill(far(x)),
         Operand::Immediate(_) => {}
     }

@@ -12,13 +12,6 @@ pub(crate) struct Matrix<'a, T> {
     pub column_stride: isize,
 }
 
-impl<T> Matrix<'_, T> {
-    /// Rows as columns.
-    pub fn transposed(self) -> Self {
-        Matrix { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
-    }
-}
-
 /// Floating-point operations below which a product is not split.
 const SERIAL_FLOPS: usize = 1 << 21;
 /// Most tasks that one product is split into.

@@ -10,6 +10,7 @@
 //! ```
 //!
 //! There, matrix products take a portable path, since Miri does not run the vector instructions of the crate `gemm`.
+//! [`gemm`], to the registers and the choice of the instruction set in [`simd`], and to the loops that use them.
 
 pub(crate) mod cast;
 pub(crate) mod conv;
@@ -25,6 +26,8 @@ pub(crate) mod math;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod simd;
+pub(crate) mod tile;
 
 /// Elements below which a loop is not worth splitting over threads.
 pub(crate) const SERIAL: usize = 1 << 14;

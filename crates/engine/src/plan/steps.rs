@@ -23,7 +23,7 @@ pub(crate) enum Work {
     Elementwise(Program),
     Reduce(Reduction),
     Product(Product),
-    Convolve(Convolving),
+    Convolve(Box<Convolving>),
     Pool(Pooling),
     /// Places each source at a start and with a step into zeros: padding (one source) and concatenation.
     Place {
