@@ -106,6 +106,19 @@ fn run_avx2<T: Simd, K: Task<T>>(task: K) -> K::Output {
     unsafe { task.run::<T::Middle>() }
 }
 
+/// Asks for memory to be brought into the second-level cache.
+#[inline(always)]
+pub(crate) fn prefetch<T>(data: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in data.chunks((64 / size_of::<T>().max(1)).max(1)) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint has no effect but on caches, and every x86-64 processor knows it.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = data;
+}
+
 /// Instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Level {

@@ -4,7 +4,7 @@ use super::geometry::Side;
 use super::layout::{Fill, Layout};
 use super::{Convolving, TASKS, for_each_chunk};
 use crate::float::Float;
-use crate::kernels::simd::{Lanes, Simd, Task, dispatch};
+use crate::kernels::simd::{Lanes, Simd, Task, dispatch, prefetch};
 use crate::kernels::tile::{COLUMNS, correlate, panel_rows};
 use perturb_graph::Slot;
 
@@ -26,9 +26,9 @@ impl Shape<'_> {
     }
 }
 
-// Distance of the sums' rows: whole registers, whatever the instruction set.
+// Distance of the sums' rows: whole registers from any start, whatever the instruction set.
 fn sums_width(layout: &Layout) -> usize {
-    layout.width().next_multiple_of(16)
+    layout.width().next_multiple_of(16) + 16
 }
 
 pub(super) fn run<T: Float>(c: &Convolving, source: &[T], weights: &[T], out: &mut [T]) {
@@ -57,10 +57,11 @@ fn many<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out
             for (i, out) in chunk.chunks_mut(piece).enumerate() {
                 let i = task * per_task + i;
                 let channels = &source[i * shape.source..(i + 1) * shape.source];
+                let next = if i + 1 < pieces { &source[(i + 1) * shape.source..(i + 2) * shape.source] } else { &[] };
                 for (first, lines) in shape.layout.bands() {
                     dispatch(Fill { layout: shape.layout, channels, first, lines, out: &mut *laid });
                     let (packed, sums) = (group(c, packed, i), &mut *sums);
-                    dispatch(Panels { shape, packed, first_panel: 0, first, lines, laid, sums, out: &mut *out });
+                    dispatch(Panels { shape, packed, first_panel: 0, first, lines, laid, sums, next, out: &mut *out });
                 }
             }
         });
@@ -86,7 +87,7 @@ fn few<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out:
             let (packed, laid) = (group(c, packed, i), &*laid);
             for_each_chunk(c.parallel(), out, shape.rows * shape.target, |first_panel, out| {
                 T::with_scratch(shape.sums(), |sums| {
-                    dispatch(Panels { shape, packed, first_panel, first: 0, lines, laid, sums, out });
+                    dispatch(Panels { shape, packed, first_panel, first: 0, lines, laid, sums, next: &[], out });
                 });
             });
         }
@@ -145,6 +146,8 @@ struct Panels<'a, T> {
     laid: &'a [T],
     /// Working memory for the sums of one panel.
     sums: &'a mut [T],
+    /// What will be read next.
+    next: &'a [T],
     /// The target channels from the first panel on.
     out: &'a mut [T],
 }
@@ -153,10 +156,11 @@ impl<T: Float> Task<T> for Panels<'_, T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Lanes<T>>(self) {
-        let Panels { shape, packed, first_panel, first, lines, laid, sums, out } = self;
+        let Panels { shape, packed, first_panel, first, lines, laid, sums, next, out } = self;
         let layout = shape.layout;
-        let span = layout.span(lines);
         let width = sums_width(layout);
+        let tiles = out.len() / (shape.rows * shape.target).max(1) * layout.phases.len() * lines * layout.pitch;
+        let mut ahead = Ahead { next, per_step: next.len() * COLUMNS * V::N / tiles.max(1) + 1 };
         for (i, out) in out.chunks_mut(shape.rows * shape.target).enumerate() {
             let rows = out.len() / shape.target;
             let row = (first_panel + i) * shape.rows;
@@ -166,8 +170,10 @@ impl<T: Float> Task<T> for Panels<'_, T> {
                     let terms = phase.offsets.len();
                     let weights = &packed[before + row * terms..before + (row + rows) * terms];
                     before += shape.channels * terms;
-                    for at in (0..span).step_by(COLUMNS * V::N) {
-                        let tile = (rows, (span - at).div_ceil(V::N).min(COLUMNS));
+                    let (from, to) = layout.range(phase, first, lines);
+                    for at in (from..to).step_by(COLUMNS * V::N) {
+                        ahead.step();
+                        let tile = (rows, (to - at).div_ceil(V::N).min(COLUMNS));
                         let (offsets, reach, target) = (&phase.offsets, phase.reach, &mut sums[at..]);
                         // SAFETY: the instruction set is the caller's promise; `reach` is the largest offset.
                         unsafe { correlate::<T, V>(tile, weights, offsets, reach, laid, start + at, target, width) }
@@ -177,6 +183,21 @@ impl<T: Float> Task<T> for Panels<'_, T> {
                 unsafe { write::<T, V>(layout, (plane, first, lines), sums, (rows, width), out) }
             }
         }
+    }
+}
+
+/// Fetches memory a little at a time, while there is arithmetic to hide it.
+struct Ahead<'a, T> {
+    next: &'a [T],
+    per_step: usize,
+}
+
+impl<T> Ahead<'_, T> {
+    #[inline(always)]
+    fn step(&mut self) {
+        let (now, later) = self.next.split_at(self.per_step.min(self.next.len()));
+        prefetch(now);
+        self.next = later;
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) struct Phase {
     pub offsets: Vec<usize>,
     /// Largest offset.
     pub reach: usize,
+    /// First and one-past-last line and place that hold elements of the phase.
+    pub lines: (usize, usize),
+    pub places: (usize, usize),
 }
 
 /// Elements of a band: 128 Ki f32 are half a second-level cache.
@@ -71,7 +74,9 @@ impl Layout {
                 }
             }
         }
-        for (phase, shifts) in phases.iter_mut().zip(&shifts) {
+        for (i, (phase, shifts)) in phases.iter_mut().zip(&shifts).enumerate() {
+            phase.lines = h.target.places(i / w.target.phases % h.target.phases);
+            phase.places = w.target.places(i % w.target.phases);
             let all = (0..self.channels).flat_map(|c| shifts.iter().map(move |s| c * channel + s));
             phase.offsets = all.collect();
             phase.reach = phase.offsets.iter().copied().max().unwrap_or(0);
@@ -89,12 +94,16 @@ impl Layout {
 
     /// Elements from the first place of a band's first line to the last place of its last.
     pub fn width(&self) -> usize {
-        self.span(self.band)
+        self.band.saturating_sub(1) * self.pitch + self.axes[2].places
     }
 
-    /// Elements from the first place of the first of `lines` lines to the last place of the last.
-    pub fn span(&self, lines: usize) -> usize {
-        lines.saturating_sub(1) * self.pitch + self.axes[2].places
+    /// Where the elements of a phase lie among the places of the band of `lines` from `first`: start and end.
+    pub fn range(&self, phase: &Phase, first: usize, lines: usize) -> (usize, usize) {
+        let (from, to) = (phase.lines.0.max(first) - first, phase.lines.1.min(first + lines).saturating_sub(first));
+        if to <= from || phase.places.1 <= phase.places.0 {
+            return (0, 0);
+        }
+        (from * self.pitch + phase.places.0, (to - 1) * self.pitch + phase.places.1)
     }
 
     /// Where the target's plane begins in a source.
