@@ -56,13 +56,14 @@ pub(crate) struct Program {
 /// Runs `program` over `out`; `inputs` has one slice for each load (empty for the one that is in place).
 pub(crate) fn run<T: Lane>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
     if out.len() <= SERIAL {
-        task(program, inputs, 0, out);
+        run_part(program, inputs, 0, out);
     } else {
-        out.par_chunks_mut(TASK).enumerate().for_each(|(i, chunk)| task(program, inputs, i * TASK, chunk));
+        out.par_chunks_mut(TASK).enumerate().for_each(|(i, chunk)| run_part(program, inputs, i * TASK, chunk));
     }
 }
 
-fn task<T: Lane>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
+/// The elements from `start` on, on this thread.
+pub(crate) fn run_part<T: Lane>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
     let loads = program.loads.len();
     T::with_scratch((program.registers + loads) * TILE, |scratch| {
         let (registers, staging) = scratch.split_at_mut(program.registers * TILE);

@@ -21,7 +21,7 @@ pub(crate) fn panel_rows(rows: usize, most: usize) -> usize {
 /// registers of columns.
 ///
 /// # Panics
-/// If a slice is too short, or `rows` exceeds 8 or `columns` exceeds [`COLUMNS`].
+/// If a slice is too short, or `rows` exceeds [`Lanes::ROWS`] or `columns` exceeds [`COLUMNS`].
 ///
 /// # Safety
 /// The processor has the instruction set of `V`; no offset exceeds `reach`.
@@ -46,9 +46,9 @@ pub(crate) unsafe fn correlate<T: Float, V: Lanes<T>>(
             match (rows, columns) {
                 // SAFETY: the three checks above cover every address; the instruction set is the caller's promise.
                 $(
-                    ($r, 1) => unsafe { sum::<T, V, $r, 1>(weights, offsets, source.add(at), target, target_stride) },
-                    ($r, 2) => unsafe { sum::<T, V, $r, 2>(weights, offsets, source.add(at), target, target_stride) },
-                    ($r, 3) => unsafe { sum::<T, V, $r, 3>(weights, offsets, source.add(at), target, target_stride) },
+                    ($r, 1) if $r <= V::ROWS => unsafe { sum::<T, V, $r, 1>(weights, offsets, source.add(at), target, target_stride) },
+                    ($r, 2) if $r <= V::ROWS => unsafe { sum::<T, V, $r, 2>(weights, offsets, source.add(at), target, target_stride) },
+                    ($r, 3) if $r <= V::ROWS => unsafe { sum::<T, V, $r, 3>(weights, offsets, source.add(at), target, target_stride) },
                 )*
                 _ => panic!("no tile of {rows} × {columns}"),
             }
@@ -102,7 +102,7 @@ pub(crate) struct Walk {
 /// `walk`, for `columns` registers of columns; rows of `vectors` are `vector_stride` apart.
 ///
 /// # Panics
-/// If a slice is too short, or there are more than 8 offsets or [`COLUMNS`] columns.
+/// If a slice is too short, or there are more than [`Lanes::ROWS`] offsets or [`COLUMNS`] columns.
 ///
 /// # Safety
 /// The processor has the instruction set of `V`.
@@ -132,9 +132,9 @@ pub(crate) unsafe fn accumulate<T: Float, V: Lanes<T>>(
             match (rows, columns) {
                 // SAFETY: the three checks above cover every address; the instruction set is the caller's promise.
                 $(
-                    ($r, 1) => unsafe { add::<T, V, $r, 1>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
-                    ($r, 2) => unsafe { add::<T, V, $r, 2>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
-                    ($r, 3) => unsafe { add::<T, V, $r, 3>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
+                    ($r, 1) if $r <= V::ROWS => unsafe { add::<T, V, $r, 1>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
+                    ($r, 2) if $r <= V::ROWS => unsafe { add::<T, V, $r, 2>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
+                    ($r, 3) if $r <= V::ROWS => unsafe { add::<T, V, $r, 3>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
                 )*
                 _ => panic!("no tile of {rows} × {columns}"),
             }

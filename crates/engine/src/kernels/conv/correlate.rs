@@ -4,6 +4,7 @@ use super::geometry::Side;
 use super::layout::{Fill, Layout};
 use super::{Convolving, TASKS, for_each_chunk};
 use crate::float::Float;
+use crate::kernels::Finish;
 use crate::kernels::simd::{Lanes, Simd, Task, dispatch, prefetch};
 use crate::kernels::tile::{COLUMNS, correlate, panel_rows};
 use perturb_graph::Slot;
@@ -31,7 +32,7 @@ fn sums_width(layout: &Layout) -> usize {
     layout.width().next_multiple_of(16) + 16
 }
 
-pub(super) fn run<T: Float>(c: &Convolving, source: &[T], weights: &[T], out: &mut [T]) {
+pub(super) fn run<T: Float>(c: &Convolving, source: &[T], weights: &[T], out: &mut [T], finish: Finish<T>) {
     let (channels, target, source_plane) = match c.result {
         Slot::Image => (c.inputs, c.plane, c.positions),
         _ => (c.outputs, c.positions, c.plane),
@@ -41,12 +42,16 @@ pub(super) fn run<T: Float>(c: &Convolving, source: &[T], weights: &[T], out: &m
     let shape = Shape { layout, channels, rows, target, source: layout.channels * source_plane };
     T::with_scratch(weights.len(), |packed| {
         pack(c, &shape, weights, packed);
-        if c.many() { many(c, &shape, source, packed, out) } else { few(c, &shape, source, packed, out) }
+        if c.many() {
+            many(c, &shape, source, packed, out, finish)
+        } else {
+            few(c, &shape, source, packed, out, finish)
+        }
     });
 }
 
 // One task for some images; each lays out its images band by band.
-fn many<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out: &mut [T]) {
+fn many<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out: &mut [T], finish: Finish<T>) {
     let pieces = c.images * c.groups;
     let per_task = pieces.div_ceil(TASKS);
     let piece = shape.channels * shape.target;
@@ -63,13 +68,14 @@ fn many<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out
                     let (packed, sums) = (group(c, packed, i), &mut *sums);
                     dispatch(Panels { shape, packed, first_panel: 0, first, lines, laid, sums, next, out: &mut *out });
                 }
+                finish(i * piece, out);
             }
         });
     });
 }
 
 // Each image in turn, its channels over the threads.
-fn few<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out: &mut [T]) {
+fn few<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out: &mut [T], finish: Finish<T>) {
     let piece = shape.channels * shape.target;
     let layout = shape.layout;
     let lines = layout.axes[1].places;
@@ -87,8 +93,10 @@ fn few<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out:
             let (packed, laid) = (group(c, packed, i), &*laid);
             for_each_chunk(c.parallel(), out, shape.rows * shape.target, |first_panel, out| {
                 T::with_scratch(shape.sums(), |sums| {
+                    let out = &mut *out;
                     dispatch(Panels { shape, packed, first_panel, first: 0, lines, laid, sums, next: &[], out });
                 });
+                finish(i * piece + first_panel * shape.rows * shape.target, out);
             });
         }
     });

@@ -6,6 +6,7 @@ mod geometry;
 mod kernel;
 mod layout;
 
+use super::Finish;
 use crate::float::Float;
 use geometry::{Axis, Sizes};
 use layout::Layout;
@@ -89,14 +90,17 @@ impl Convolving {
     }
 }
 
-/// Runs the convolution; operands are as in [`Slot`].
-pub(crate) fn run<T: Float>(c: &Convolving, a: &[T], b: &[T], out: &mut [T]) {
+/// Runs the convolution; operands are as in [`Slot`]. Every element of the result is finished once.
+pub(crate) fn run<T: Float>(c: &Convolving, a: &[T], b: &[T], out: &mut [T], finish: Finish<T>) {
     if out.is_empty() {
         return;
     }
     match c.result {
-        Slot::Response | Slot::Image => correlate::run(c, a, b, out),
-        Slot::Kernel => kernel::run(c, a, b, out),
+        Slot::Response | Slot::Image => correlate::run(c, a, b, out, finish),
+        Slot::Kernel => {
+            kernel::run(c, a, b, out);
+            finish(0, out);
+        }
     }
 }
 
