@@ -3,7 +3,7 @@
 use crate::EngineError;
 use crate::kernels::MAX_RANK;
 use crate::lower::lower;
-use crate::plan::{build, fold_constants, prune};
+use crate::plan::{build, fold_constants, prune, share_signs};
 use crate::run::Runner;
 use perturb_graph::{Expr, GraphError, Op, topological};
 
@@ -13,6 +13,7 @@ pub(crate) fn compile(outputs: &[Expr], inputs: &[Expr], state: &[(Expr, Expr)])
     unsupported(&results)?;
     let mut graph = lower(outputs, inputs, state)?;
     fold_constants(&mut graph)?;
+    share_signs(&mut graph);
     Ok(Runner::new(build(&prune(graph))))
 }
 

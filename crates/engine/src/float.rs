@@ -1,10 +1,14 @@
 //! The two floating-point types that plans compute in.
 
 use crate::element::Lane;
+use crate::kernels::math::Math;
+use crate::kernels::simd::Simd;
 
 /// Arithmetic that kernels need of a floating-point type.
 pub(crate) trait Float:
     Lane
+    + Math
+    + Simd
     + std::ops::Add<Output = Self>
     + std::ops::Sub<Output = Self>
     + std::ops::Mul<Output = Self>
@@ -17,16 +21,10 @@ pub(crate) trait Float:
     const ONE: Self;
     const NEG_INFINITY: Self;
     fn abs(self) -> Self;
-    fn exp(self) -> Self;
-    fn ln(self) -> Self;
     fn sqrt(self) -> Self;
-    fn tanh(self) -> Self;
-    fn sin(self) -> Self;
-    fn cos(self) -> Self;
     fn floor(self) -> Self;
     fn ceil(self) -> Self;
     fn round_ties_even(self) -> Self;
-    fn erf(self) -> Self;
     fn ln_1p(self) -> Self;
     fn exp_m1(self) -> Self;
     fn tan(self) -> Self;
@@ -44,7 +42,7 @@ pub(crate) trait Float:
 }
 
 macro_rules! float {
-    ($t:ident, $erf:path) => {
+    ($t:ident) => {
         impl Float for $t {
             const ONE: Self = 1.0;
             const NEG_INFINITY: Self = $t::NEG_INFINITY;
@@ -53,28 +51,8 @@ macro_rules! float {
                 self.abs()
             }
             #[inline(always)]
-            fn exp(self) -> Self {
-                self.exp()
-            }
-            #[inline(always)]
-            fn ln(self) -> Self {
-                self.ln()
-            }
-            #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
-            }
-            #[inline(always)]
-            fn tanh(self) -> Self {
-                self.tanh()
-            }
-            #[inline(always)]
-            fn sin(self) -> Self {
-                self.sin()
-            }
-            #[inline(always)]
-            fn cos(self) -> Self {
-                self.cos()
             }
             #[inline(always)]
             fn floor(self) -> Self {
@@ -89,9 +67,6 @@ macro_rules! float {
                 self.round_ties_even()
             }
             #[inline(always)]
-            fn erf(self) -> Self {
-                $erf(self)
-            }
             fn ln_1p(self) -> Self {
                 self.ln_1p()
             }
@@ -138,5 +113,5 @@ macro_rules! float {
         }
     };
 }
-float!(f32, libm::erff);
-float!(f64, libm::erf);
+float!(f32);
+float!(f64);

@@ -2,6 +2,7 @@
 
 use crate::EngineError;
 use crate::element::{Lane, with_float, with_lane, with_number};
+use crate::kernels::Finish;
 use crate::kernels::lines::{self, Ordered};
 use crate::kernels::{cast, conv, copy, elementwise, fourier, gemm, indexing, integer, matrices, pool, random, reduce};
 use crate::looping::{LoopState, Looping};
@@ -161,8 +162,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn bytes(&self, k: usize) -> &[u8] {
+        self.source(self.step.reads[k])
+    }
+
+    fn source(&self, source: Source) -> &[u8] {
         let plan = &self.runner.plan;
-        match self.step.reads[k] {
+        match source {
             Source::Feed(i) => self.feeds[i],
             Source::Const(i) => tensor_bytes(&plan.constants[i]),
             Source::Buffer(b) => {
@@ -177,6 +182,17 @@ impl Reading<'_> {
         typed(self.bytes(k))
     }
 
+    // Lends what finishes the parts of the step's result.
+    fn finishing<T: Lane>(&self, f: impl FnOnce(Finish<T>)) {
+        match &self.step.finish {
+            None => f(&|_, _| {}),
+            Some(finish) => {
+                let inputs: SmallVec<[&[T]; 32]> = finish.reads.iter().map(|&r| typed(self.source(r))).collect();
+                f(&|start, part| elementwise::run_part(&finish.program, &inputs, start, part));
+            }
+        }
+    }
+
     fn run(&self, out: &mut [u8], loops: &mut [LoopState]) -> Result<(), EngineError> {
         let dtype = self.runner.plan.buffers[self.step.writes].dtype;
         match &self.step.work {
@@ -188,12 +204,12 @@ impl Reading<'_> {
             Work::Reduce(reduction) => {
                 with_float!(dtype, T => reduce::run::<T>(reduction, self.read(0), typed_mut(out)));
             }
-            Work::Product(product) => {
-                with_float!(dtype, T => gemm::run::<T>(product, self.read(0), self.read(1), typed_mut(out)));
-            }
-            Work::Convolve(convolving) => {
-                with_float!(dtype, T => conv::run::<T>(convolving, self.read(0), self.read(1), typed_mut(out)));
-            }
+            Work::Product(product) => with_float!(dtype, T => self.finishing(|finish| {
+                gemm::run::<T>(product, self.read(0), self.read(1), typed_mut(out), finish);
+            })),
+            Work::Convolve(convolving) => with_float!(dtype, T => self.finishing(|finish| {
+                conv::run::<T>(convolving, self.read(0), self.read(1), typed_mut(out), finish);
+            })),
             Work::Pool(pooling) => with_float!(dtype, T => {
                 let other = if self.step.reads.len() > 1 { self.read(1) } else { &[] };
                 pool::run::<T>(pooling, self.read(0), other, typed_mut(out));

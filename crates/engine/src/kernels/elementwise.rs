@@ -1,6 +1,7 @@
 //! Fused chains of elementwise functions, run tile by tile in cache.
 
 use super::SERIAL;
+use super::simd::{Level, level};
 use crate::element::Lane;
 use crate::float::Float;
 use perturb_graph::{Binary, Compare, Unary};
@@ -55,13 +56,14 @@ pub(crate) struct Program {
 /// Runs `program` over `out`; `inputs` has one slice for each load (empty for the one that is in place).
 pub(crate) fn run<T: Lane>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
     if out.len() <= SERIAL {
-        task(program, inputs, 0, out);
+        run_part(program, inputs, 0, out);
     } else {
-        out.par_chunks_mut(TASK).enumerate().for_each(|(i, chunk)| task(program, inputs, i * TASK, chunk));
+        out.par_chunks_mut(TASK).enumerate().for_each(|(i, chunk)| run_part(program, inputs, i * TASK, chunk));
     }
 }
 
-fn task<T: Lane>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
+/// The elements from `start` on, on this thread.
+pub(crate) fn run_part<T: Lane>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
     let loads = program.loads.len();
     T::with_scratch((program.registers + loads) * TILE, |scratch| {
         let (registers, staging) = scratch.split_at_mut(program.registers * TILE);
@@ -186,47 +188,16 @@ macro_rules! versions {
     ($($name:ident: $features:literal),*) => {$(
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = $features)]
-        fn $name<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) { execute(op, args, out) }
+        fn $name<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) { execute::<T, true>(op, args, out) }
     )*};
 }
 versions!(execute_avx512: "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma", execute_avx2: "avx2,fma");
-
-#[derive(Clone, Copy, PartialEq)]
-enum Level {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-fn level() -> Level {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::sync::OnceLock;
-        static LEVEL: OnceLock<Level> = OnceLock::new();
-        *LEVEL.get_or_init(|| {
-            let wide = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw");
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            match (wide && avx2, avx2) {
-                (true, _) => Level::Avx512,
-                (_, true) => Level::Avx2,
-                _ => Level::Portable,
-            }
-        })
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    Level::Portable
-}
 
 /// One instruction with the widest vectors that the processor has.
 #[inline]
 pub(crate) fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
     match level() {
-        Level::Portable => execute(op, args, out),
+        Level::Portable => execute::<T, false>(op, args, out),
         // SAFETY: `level` returns this only after the processor reported every feature that the function enables.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { execute_avx2(op, args, out) },
@@ -236,13 +207,14 @@ pub(crate) fn dispatch<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T
     }
 }
 
-// Compiled once for each instruction set: the loops below are plain enough to be vectorised.
+// Compiled once for each instruction set: the loops below are plain enough to be vectorised. Whatever holds arithmetic
+// is inlined by force, for a function of its own would be compiled without the instruction set.
 #[inline(always)]
-fn execute<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
+fn execute<T: Float, const FMA: bool>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
     let [a, b, c] = args;
     match op {
         Scalar::Copy => map1(a, out, |x| x),
-        Scalar::Unary(f) => unary(f, a, out),
+        Scalar::Unary(f) => unary::<T, FMA>(f, a, out),
         Scalar::Binary(Binary::Add) => map2(a, b, out, |x, y| x + y),
         Scalar::Binary(Binary::Sub) => map2(a, b, out, |x, y| x - y),
         Scalar::Binary(Binary::Mul) => map2(a, b, out, |x, y| x * y),
@@ -262,12 +234,24 @@ fn execute<T: Float>(op: Scalar, args: [Operand<T>; 3], out: &mut [T]) {
     }
 }
 
+/// Applies a function whose body is inlined by force.
+macro_rules! each {
+    ($a:expr, $out:expr, |$x:ident| $value:expr) => {
+        map1(
+            $a,
+            $out,
+            #[inline(always)]
+            |$x| $value,
+        )
+    };
+}
+
 #[inline(always)]
-fn unary<T: Float>(f: Unary, a: Operand<T>, out: &mut [T]) {
+fn unary<T: Float, const FMA: bool>(f: Unary, a: Operand<T>, out: &mut [T]) {
     match f {
-        Unary::Neg => map1(a, out, |x| -x),
-        Unary::Abs => map1(a, out, |x| x.abs()),
-        Unary::Sign => map1(a, out, |x| {
+        Unary::Neg => each!(a, out, |x| -x),
+        Unary::Abs => each!(a, out, |x| x.abs()),
+        Unary::Sign => each!(a, out, |x| {
             if x > T::ZERO {
                 T::ONE
             } else if x < T::ZERO {
@@ -276,37 +260,38 @@ fn unary<T: Float>(f: Unary, a: Operand<T>, out: &mut [T]) {
                 x * T::ZERO
             }
         }),
-        Unary::Step => map1(a, out, |x| truth(x > T::ZERO)),
-        Unary::Relu => map1(a, out, |x| if x < T::ZERO { T::ZERO } else { x }),
-        Unary::Exp => map1(a, out, |x| x.exp()),
-        Unary::Log => map1(a, out, |x| x.ln()),
-        Unary::Sqrt => map1(a, out, |x| x.sqrt()),
-        Unary::Square => map1(a, out, |x| x * x),
-        Unary::Reciprocal => map1(a, out, |x| T::ONE / x),
-        Unary::Tanh => map1(a, out, |x| x.tanh()),
-        Unary::Sigmoid => map1(a, out, |x| {
-            // One branch for each sign, so that the exponential never overflows.
-            let e = (-x.abs()).exp();
-            let y = T::ONE / (T::ONE + e);
-            if x < T::ZERO { e * y } else { y }
-        }),
-        Unary::Erf => map1(a, out, |x| x.erf()),
-        Unary::Sin => map1(a, out, |x| x.sin()),
-        Unary::Cos => map1(a, out, |x| x.cos()),
-        Unary::Floor => map1(a, out, |x| x.floor()),
-        Unary::Ceil => map1(a, out, |x| x.ceil()),
-        Unary::Round => map1(a, out, |x| x.round_ties_even()),
-        Unary::Log1p => map1(a, out, |x| x.ln_1p()),
-        Unary::Expm1 => map1(a, out, |x| x.exp_m1()),
-        Unary::Tan => map1(a, out, |x| x.tan()),
-        Unary::Asin => map1(a, out, |x| x.asin()),
-        Unary::Acos => map1(a, out, |x| x.acos()),
-        Unary::Atan => map1(a, out, |x| x.atan()),
-        Unary::Sinh => map1(a, out, |x| x.sinh()),
-        Unary::Cosh => map1(a, out, |x| x.cosh()),
-        Unary::Asinh => map1(a, out, |x| x.asinh()),
-        Unary::Acosh => map1(a, out, |x| x.acosh()),
-        Unary::Atanh => map1(a, out, |x| x.atanh()),
+        Unary::Step => each!(a, out, |x| truth(x > T::ZERO)),
+        Unary::Relu => each!(a, out, |x| if x < T::ZERO { T::ZERO } else { x }),
+        Unary::Exp => each!(a, out, |x| x.exp::<FMA>()),
+        Unary::Log => each!(a, out, |x| x.ln::<FMA>()),
+        Unary::Sqrt => each!(a, out, |x| x.sqrt()),
+        Unary::Square => each!(a, out, |x| x * x),
+        Unary::Reciprocal => each!(a, out, |x| T::ONE / x),
+        Unary::Tanh => each!(a, out, |x| x.tanh::<FMA>()),
+        Unary::Sigmoid => each!(a, out, |x| x.sigmoid::<FMA>()),
+        Unary::Erf => each!(a, out, |x| x.erf::<FMA>()),
+        Unary::Sin => {
+            each!(a, out, |x| x.sin::<FMA>());
+            mend_far(a, out, T::far_sin);
+        }
+        Unary::Cos => {
+            each!(a, out, |x| x.cos::<FMA>());
+            mend_far(a, out, T::far_cos);
+        }
+        Unary::Floor => each!(a, out, |x| x.floor()),
+        Unary::Ceil => each!(a, out, |x| x.ceil()),
+        Unary::Round => each!(a, out, |x| x.round_ties_even()),
+        Unary::Log1p => each!(a, out, |x| x.ln_1p()),
+        Unary::Expm1 => each!(a, out, |x| x.exp_m1()),
+        Unary::Tan => each!(a, out, |x| x.tan()),
+        Unary::Asin => each!(a, out, |x| x.asin()),
+        Unary::Acos => each!(a, out, |x| x.acos()),
+        Unary::Atan => each!(a, out, |x| x.atan()),
+        Unary::Sinh => each!(a, out, |x| x.sinh()),
+        Unary::Cosh => each!(a, out, |x| x.cosh()),
+        Unary::Asinh => each!(a, out, |x| x.asinh()),
+        Unary::Acosh => each!(a, out, |x| x.acosh()),
+        Unary::Atanh => each!(a, out, |x| x.atanh()),
     }
 }
 
@@ -318,8 +303,21 @@ fn truth<T: Float>(holds: bool) -> T {
 #[inline(always)]
 pub(super) fn map1<T: Copy>(a: Operand<T>, out: &mut [T], f: impl Fn(T) -> T) {
     match a {
-        Operand::Slice(a) => out.iter_mut().zip(a).for_each(|(o, &x)| *o = f(x)),
+        Operand::Slice(a) => {
+            for (o, &x) in out.iter_mut().zip(a) {
+                *o = f(x);
+            }
+        }
         Operand::Immediate(x) => out.fill(f(x)),
+    }
+}
+
+// A second pass for arguments that are too large for the first.
+fn mend_far<T: Float>(a: Operand<T>, out: &mut [T], far: impl Fn(T) -> T) {
+    match a {
+        Operand::Slice(a) => out.iter_mut().zip(a).filter(|(_, x)| x.far()).for_each(|(o, &x)| *o = far(x)),
+        Operand::Immediate(x) if x.far() => out.fill(far(x)),
+        Operand::Immediate(_) => {}
     }
 }
 

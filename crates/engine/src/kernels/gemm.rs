@@ -1,5 +1,6 @@
 //! Matrix products on strided operands, by the `gemm` crate.
 
+use super::Finish;
 use crate::float::Float;
 use rayon::prelude::*;
 
@@ -10,13 +11,6 @@ pub(crate) struct Matrix<'a, T> {
     pub offset: usize,
     pub row_stride: isize,
     pub column_stride: isize,
-}
-
-impl<T> Matrix<'_, T> {
-    /// Rows as columns.
-    pub fn transposed(self) -> Self {
-        Matrix { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
-    }
 }
 
 /// Floating-point operations below which a product is not split.
@@ -132,10 +126,14 @@ impl Operand {
     }
 }
 
-pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T]) {
+/// Runs the product. Every element of the result is finished once.
+pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T], finish: Finish<T>) {
     let (m, n, k) = (p.m, p.n, p.k);
     if out.is_empty() {
         return;
+    }
+    if k == 1 && p.rhs.column_stride == 1 {
+        return outer(p, lhs, rhs, out, finish);
     }
     let batches: usize = p.batch.iter().product();
     let flops = 2 * m * n * k.max(1);
@@ -154,12 +152,14 @@ pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T]) {
         let mut left = p.lhs.matrix(lhs, &p.batch, b);
         left.offset = (left.offset as isize + start as isize * p.lhs.row_stride) as usize;
         single((rows, n, k), left, p.rhs.matrix(rhs, &p.batch, b), chunk, n, false);
+        finish((b * m + start) * n, chunk);
     };
     if tasks == 1 {
         return out.chunks_mut(m * n).enumerate().for_each(|(b, chunk)| whole(b, 0, chunk));
     }
     if batches == 1 && m < 2 * tasks.min(8) && n >= 64 * tasks.min(8) {
-        return wide(p, lhs, rhs, out, tasks.min(8));
+        wide(p, lhs, rhs, out, tasks.min(8));
+        return finish(0, out);
     }
     let per_task = batches.div_ceil(tasks);
     out.par_chunks_mut(m * n * per_task).enumerate().for_each(|(t, group)| {
@@ -172,6 +172,29 @@ pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T]) {
             }
         });
     });
+}
+
+/// Elements of one task of an outer product.
+const OUTER_TASK: usize = 1 << 15;
+
+// One term in every sum: a row of the result is a multiple of the right operand's row, at the speed of memory.
+fn outer<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T], finish: Finish<T>) {
+    let rows = (OUTER_TASK / p.n).max(1);
+    let part = |task: usize, chunk: &mut [T]| {
+        for (i, out) in chunk.chunks_mut(p.n).enumerate() {
+            let (batch, row) = ((task * rows + i) / p.m, (task * rows + i) % p.m);
+            let (left, right) = (p.lhs.matrix(lhs, &p.batch, batch), p.rhs.matrix(rhs, &p.batch, batch));
+            let factor = left.data[(left.offset as isize + row as isize * left.row_stride) as usize];
+            let values = &right.data[right.offset..right.offset + p.n];
+            out.iter_mut().zip(values).for_each(|(o, &v)| *o = factor * v);
+        }
+        finish(task * rows * p.n, chunk);
+    };
+    if out.len() <= OUTER_TASK {
+        part(0, out);
+    } else {
+        out.par_chunks_mut(rows * p.n).enumerate().for_each(|(task, chunk)| part(task, chunk));
+    }
 }
 
 // Few rows, many columns: blocks of columns are computed apart and copied into place.

@@ -1,5 +1,5 @@
 //! The loops that do the work. Each kernel writes one whole buffer from slices; unsafe code is confined to
-//! [`gemm`] and to the dispatch on processor features in [`elementwise`].
+//! [`gemm`], to the registers and the choice of the instruction set in [`simd`], and to the loops that use them.
 //!
 //! Miri checks it (nightly toolchain) on tests of small shapes in some minutes:
 //!
@@ -20,10 +20,16 @@ pub(crate) mod gemm;
 pub(crate) mod indexing;
 pub(crate) mod integer;
 pub(crate) mod lines;
+pub(crate) mod math;
 pub(crate) mod matrices;
 pub(crate) mod pool;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod simd;
+pub(crate) mod tile;
+
+/// What happens to a part of a result, from an element on, as soon as it is there and while it is in cache.
+pub(crate) type Finish<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
 
 /// Elements below which a loop is not worth splitting over threads.
 pub(crate) const SERIAL: usize = 1 << 14;

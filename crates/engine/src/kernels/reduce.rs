@@ -1,6 +1,7 @@
 //! Sums and maxima over axes.
 
 use super::SERIAL;
+use super::simd::{Lanes, Task, dispatch};
 use crate::float::Float;
 use rayon::prelude::*;
 
@@ -15,26 +16,46 @@ pub(crate) struct Reduction {
     pub reduced_strides: Vec<isize>,
 }
 
-/// Outputs of one parallel task.
-const ROW_TASK: usize = 256;
+/// Outputs of one parallel task, at most.
+const ROW_TASK: usize = 4096;
+/// Neighbouring outputs that are summed in registers together.
+const COLUMNS: usize = 64;
+/// Partial results of a row, which registers hold; the tree that joins them halves this.
+const LANES: usize = 32;
 
 pub(crate) fn run<T: Float>(r: &Reduction, x: &[T], out: &mut [T]) {
     let terms: usize = r.reduced.iter().product();
-    let inner = *r.kept.last().unwrap_or(&1);
     let columns = r.kept_strides.last() == Some(&1) && r.reduced_strides.last() != Some(&1);
-    let task = |start: usize, chunk: &mut [T]| {
-        if columns {
-            sum_columns(r, x, start, chunk, inner);
-        } else {
-            chunk.iter_mut().enumerate().for_each(|(i, o)| *o = reduce_one(r, x, position(r, start + i)));
-        }
-    };
+    let task = |start: usize, out: &mut [T]| dispatch(Part { r, x, columns, start, out });
     if out.len() * terms <= SERIAL || out.len() < 2 {
         return task(0, out);
     }
     // Chunks hold a fixed amount of work, whatever the number of threads.
-    let size = (SERIAL / terms.max(1)).clamp(1, ROW_TASK * 16);
+    let size = (SERIAL / terms.max(1)).clamp(if columns { COLUMNS } else { 1 }, ROW_TASK);
     out.par_chunks_mut(size).enumerate().for_each(|(i, chunk)| task(i * size, chunk));
+}
+
+/// The outputs from `start` on.
+struct Part<'a, T> {
+    r: &'a Reduction,
+    x: &'a [T],
+    columns: bool,
+    start: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> Task<T> for Part<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<V: Lanes<T>>(self) {
+        let Part { r, x, columns, start, out } = self;
+        match (columns, r.max) {
+            (false, false) => rows::<T, false>(r, x, start, out),
+            (false, true) => rows::<T, true>(r, x, start, out),
+            (true, false) => all_columns::<T, false>(r, x, start, out),
+            (true, true) => all_columns::<T, true>(r, x, start, out),
+        }
+    }
 }
 
 pub(super) fn position(r: &Reduction, flat: usize) -> isize {
@@ -47,10 +68,16 @@ pub(super) fn position(r: &Reduction, flat: usize) -> isize {
     at
 }
 
-fn combine<T: Float>(max: bool, a: T, b: T) -> T {
-    if !max {
+#[inline(always)]
+fn first<T: Float, const MAX: bool>() -> T {
+    if MAX { T::NEG_INFINITY } else { T::ZERO }
+}
+
+#[inline(always)]
+fn combine<T: Float, const MAX: bool>(a: T, b: T) -> T {
+    if !MAX {
         a + b
-    } else if a.is_nan() || a >= b {
+    } else if a.is_nan() | (a >= b) {
         a
     } else {
         b
@@ -58,6 +85,7 @@ fn combine<T: Float>(max: bool, a: T, b: T) -> T {
 }
 
 // Calls f with the offset of every combination of the reduced axes but the innermost.
+#[inline(always)]
 pub(super) fn for_each_outer(r: &Reduction, mut f: impl FnMut(isize)) {
     let axes = r.reduced.len().saturating_sub(1);
     let count: usize = r.reduced[..axes].iter().product();
@@ -71,67 +99,92 @@ pub(super) fn for_each_outer(r: &Reduction, mut f: impl FnMut(isize)) {
     }
 }
 
-fn reduce_one<T: Float>(r: &Reduction, x: &[T], base: isize) -> T {
+#[inline(always)]
+fn rows<T: Float, const MAX: bool>(r: &Reduction, x: &[T], start: usize, out: &mut [T]) {
     let n = *r.reduced.last().unwrap_or(&1);
     let step = *r.reduced_strides.last().unwrap_or(&0);
-    let mut total = if r.max { T::NEG_INFINITY } else { T::ZERO };
-    for_each_outer(r, |outer| {
-        let start = base + outer;
-        let part = if step == 1 {
-            let row = &x[start as usize..start as usize + n];
-            if r.max { row.iter().fold(T::NEG_INFINITY, |a, &b| combine(true, a, b)) } else { sum(row) }
-        } else {
-            (0..n).fold(if r.max { T::NEG_INFINITY } else { T::ZERO }, |a, i| {
-                combine(r.max, a, x[(start + i as isize * step) as usize])
-            })
-        };
-        total = combine(r.max, total, part);
-    });
-    total
+    for (i, out) in out.iter_mut().enumerate() {
+        let base = position(r, start + i);
+        let mut total = first::<T, MAX>();
+        for_each_outer(
+            r,
+            #[inline(always)]
+            |outer| {
+                let at = base + outer;
+                let part = if step == 1 {
+                    row::<T, MAX>(&x[at as usize..at as usize + n])
+                } else {
+                    let mut part = first::<T, MAX>();
+                    for i in 0..n {
+                        part = combine::<T, MAX>(part, x[(at + i as isize * step) as usize]);
+                    }
+                    part
+                };
+                total = combine::<T, MAX>(total, part);
+            },
+        );
+        *out = total;
+    }
 }
 
-/// A sum in 16 interleaved partial sums: vectorisable, and more accurate than one running sum.
-pub(crate) fn sum<T: Float>(row: &[T]) -> T {
-    let mut lanes = [T::ZERO; 16];
-    let mut chunks = row.chunks_exact(16);
+// Partial results in interleaved lanes: vectorisable, and for sums more accurate than one running sum.
+#[inline(always)]
+fn row<T: Float, const MAX: bool>(row: &[T]) -> T {
+    let mut lanes = [first::<T, MAX>(); LANES];
+    let mut chunks = row.chunks_exact(LANES);
     for chunk in &mut chunks {
-        for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane += v;
+        for i in 0..LANES {
+            lanes[i] = combine::<T, MAX>(lanes[i], chunk[i]);
         }
     }
-    let tail: T = chunks.remainder().iter().copied().sum();
-    let mut width = 8;
+    for (i, &v) in chunks.remainder().iter().enumerate() {
+        lanes[i] = combine::<T, MAX>(lanes[i], v);
+    }
+    let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
-            lanes[i] += lanes[i + width];
+            lanes[i] = combine::<T, MAX>(lanes[i], lanes[i + width]);
         }
         width /= 2;
     }
-    lanes[0] + tail
+    lanes[0]
 }
 
-// Whole runs of neighbouring outputs at once: each reduced element adds a row to them.
-fn sum_columns<T: Float>(r: &Reduction, x: &[T], start: usize, chunk: &mut [T], inner: usize) {
-    let n = *r.reduced.last().unwrap_or(&1);
-    let step = *r.reduced_strides.last().unwrap_or(&0);
+// Runs of neighbouring outputs at once: each reduced element adds a row to them.
+#[inline(always)]
+fn all_columns<T: Float, const MAX: bool>(r: &Reduction, x: &[T], start: usize, out: &mut [T]) {
+    let inner = *r.kept.last().unwrap_or(&1);
     let mut done = 0;
-    while done < chunk.len() {
+    while done < out.len() {
         let flat = start + done;
-        let run = (inner - flat % inner).min(chunk.len() - done);
-        let base = position(r, flat);
-        let target = &mut chunk[done..done + run];
-        target.fill(if r.max { T::NEG_INFINITY } else { T::ZERO });
-        for_each_outer(r, |outer| {
-            for i in 0..n {
-                let at = (base + outer + i as isize * step) as usize;
-                let row = &x[at..at + run];
-                if r.max {
-                    target.iter_mut().zip(row).for_each(|(t, &v)| *t = combine(true, *t, v));
-                } else {
-                    target.iter_mut().zip(row).for_each(|(t, &v)| *t += v);
-                }
-            }
-        });
+        let run = (inner - flat % inner).min(out.len() - done).min(COLUMNS);
+        let (base, target) = (position(r, flat), &mut out[done..done + run]);
+        if run == COLUMNS {
+            let mut lanes = [first::<T, MAX>(); COLUMNS];
+            columns::<T, MAX>(r, x, base, &mut lanes);
+            target.copy_from_slice(&lanes);
+        } else {
+            target.fill(first::<T, MAX>());
+            columns::<T, MAX>(r, x, base, target);
+        }
         done += run;
     }
+}
+
+#[inline(always)]
+fn columns<T: Float, const MAX: bool>(r: &Reduction, x: &[T], base: isize, target: &mut [T]) {
+    let n = *r.reduced.last().unwrap_or(&1);
+    let step = *r.reduced_strides.last().unwrap_or(&0);
+    for_each_outer(
+        r,
+        #[inline(always)]
+        |outer| {
+            for i in 0..n {
+                let at = (base + outer + i as isize * step) as usize;
+                for (t, &v) in target.iter_mut().zip(&x[at..]) {
+                    *t = combine::<T, MAX>(*t, v);
+                }
+            }
+        },
+    );
 }

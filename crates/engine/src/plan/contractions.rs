@@ -122,6 +122,6 @@ impl Builder<'_> {
         };
         let shapes = ConvShapes { image, kernel, response };
         let work = Convolving::new(conv, &shapes).expect("checked by `unsupported`");
-        self.step(Work::Convolve(work), reads.iter().map(|v| v.source).collect(), &node.shape, node.dtype)
+        self.step(Work::Convolve(Box::new(work)), reads.iter().map(|v| v.source).collect(), &node.shape, node.dtype)
     }
 }

@@ -1,10 +1,31 @@
 //! Which elementwise nodes are computed inside which others.
 
 use crate::lower::{Kind, Lowered};
-use perturb_graph::Op;
+use perturb_graph::{Op, Unary};
+use std::collections::HashMap;
 
 /// Instructions of one fused program, at most: longer ones spill from the cache.
 const MAX_INSTRUCTIONS: usize = 40;
+
+/// Where both the rectified value of a node and its sign are needed, the sign is taken of the rectified value: the two
+/// are equal, also for NaN, and the node itself need not be kept.
+pub(crate) fn share_signs(graph: &mut Lowered) {
+    let mut relu: HashMap<usize, usize> = HashMap::new();
+    for i in 0..graph.nodes.len() {
+        let node = &graph.nodes[i];
+        match &node.kind {
+            Kind::Op(Op::Unary(Unary::Relu)) => {
+                relu.insert(node.inputs[0], i);
+            }
+            Kind::Op(Op::Unary(Unary::Step)) => {
+                if let Some(&rectified) = relu.get(&node.inputs[0]) {
+                    graph.nodes[i].inputs[0] = rectified;
+                }
+            }
+            _ => {}
+        }
+    }
+}
 
 pub(super) fn is_elementwise(kind: &Kind) -> bool {
     matches!(kind, Kind::Op(Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_)))

@@ -2,7 +2,9 @@
 //! there, results are computed where the caller wants them, and variables are overwritten once nothing reads their old
 //! value.
 
+use super::steps::Finish;
 use super::{Plan, Step, Work};
+use crate::kernels::elementwise::Program;
 use crate::view::Source;
 use perturb_graph::DType;
 
@@ -87,7 +89,32 @@ pub(crate) fn assign(plan: &mut Plan) -> Memory {
     share(plan, &group, &groups, &mut slot, &mut sizes);
     let slot: Vec<usize> = group.iter().filter_map(|&g| slot[g]).collect();
     let found: Vec<usize> = plan.next.iter().map(|&b| slot[b] - outputs).collect();
+    finish_in_cache(plan);
     Memory { swaps: swaps(&found), slot, sizes }
+}
+
+// An elementwise step over the result of the product or convolution just before it, in place, becomes that step's finish.
+// Both write the same slot, and nothing runs between them.
+fn finish_in_cache(plan: &mut Plan) {
+    let mut steps: Vec<Step> = Vec::with_capacity(plan.steps.len());
+    for mut step in std::mem::take(&mut plan.steps) {
+        match (steps.last_mut(), &mut step.work) {
+            (Some(before), Work::Elementwise(program)) if may_finish(before, program, &step.reads) => {
+                let reads = std::mem::take(&mut step.reads);
+                before.finish = Some(Box::new(Finish { program: program.clone(), reads }));
+                before.writes = step.writes;
+            }
+            _ => steps.push(step),
+        }
+    }
+    plan.steps = steps;
+}
+
+fn may_finish(before: &Step, program: &Program, reads: &[Source]) -> bool {
+    let in_place = program.loads.iter().position(Option::is_none).map(|k| reads[k]);
+    before.finish.is_none()
+        && matches!(before.work, Work::Product(_) | Work::Convolve(_))
+        && in_place == Some(Source::Buffer(before.writes))
 }
 
 // Groups of buffers, and the group of each. The groups of the variables' old values come first.

@@ -11,5 +11,6 @@ mod statistics;
 mod steps;
 
 pub(crate) use fold::{fold_constants, prune};
+pub(crate) use fuse::share_signs;
 pub(crate) use memory::{Memory, assign};
 pub(crate) use steps::{Plan, Step, Work, build};

@@ -44,7 +44,8 @@ impl Plan {
     /// Bytes of all operands and results of the steps of one run.
     pub fn moved_bytes(&self) -> u64 {
         let bytes = |step: &Step| {
-            let read: usize = step.reads.iter().map(|&r| self.extent(r).bytes()).sum();
+            let finish = step.finish.iter().flat_map(|f| &f.reads).filter(|r| **r != Source::Buffer(step.writes));
+            let read: usize = step.reads.iter().chain(finish).map(|&r| self.extent(r).bytes()).sum();
             let inside = if let Work::Loop(looping, _) = &step.work { looping.moved_bytes() } else { 0 };
             inside + (read + self.buffers[step.writes].bytes()) as u64
         };

@@ -23,7 +23,7 @@ pub(crate) enum Work {
     Elementwise(Program),
     Reduce(Reduction),
     Product(Product),
-    Convolve(Convolving),
+    Convolve(Box<Convolving>),
     Pool(Pooling),
     /// Places each source at a start and with a step into zeros: padding (one source) and concatenation.
     Place {
@@ -61,6 +61,15 @@ pub(crate) struct Step {
     pub reads: Vec<Source>,
     /// The buffer written.
     pub writes: usize,
+    /// What happens to the result of a product or a convolution while it is in cache.
+    pub finish: Option<Box<Finish>>,
+}
+
+/// An elementwise program that runs in place over the result of a step.
+#[derive(Clone, Debug)]
+pub(crate) struct Finish {
+    pub program: Program,
+    pub reads: Vec<Source>,
 }
 
 /// A plan before memory is assigned.
@@ -278,7 +287,7 @@ impl Builder<'_> {
     pub(super) fn step(&mut self, work: Work, reads: Vec<Source>, shape: &Shape, dtype: DType) -> View {
         let buffer = self.buffers.len();
         self.buffers.push(Extent::of(shape, dtype));
-        self.steps.push(Step { work, reads, writes: buffer });
+        self.steps.push(Step { work, reads, writes: buffer, finish: None });
         View::whole(Source::Buffer(buffer), shape)
     }
 
