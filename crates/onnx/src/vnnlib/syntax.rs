@@ -74,7 +74,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Term<'_>>> {
             }
             _ => {
                 let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'(' | b')' | b';');
-                let end = at + bytes[at..].iter().position(|b| ends(b)).unwrap_or(bytes.len() - at);
+                let end = at + bytes[at..].iter().position(ends).unwrap_or(bytes.len() - at);
                 append(&mut open, Term { line, column: column(at), kind: Kind::Word(&text[at..end]) });
                 at = end;
             }
