@@ -1,7 +1,7 @@
 //! Arithmetic on constants during import: the shapes, axes and indices that exporters compute with nodes.
 
 use crate::error::{NodeError, invalid};
-use perturb_graph::{Data, Element, Shape, Tensor};
+use perturb_graph::{Data, Element, Expr, Op, Shape, Tensor, eval, topological};
 
 /// Largest number of elements of a constant that import may compute.
 pub(crate) const MAX_FOLDED: usize = 1 << 22;
@@ -111,76 +111,36 @@ pub(crate) fn concat(parts: &[Tensor], axis: usize, shape: Shape) -> Result<Tens
     }
 }
 
-/// An elementwise function of two constants: `int` on integers, `float` on the rest (rounded to the operands' type).
-pub(crate) fn zip(
-    a: &Tensor,
-    b: &Tensor,
-    int: impl Fn(i64, i64) -> Option<i64>,
-    float: impl Fn(f64, f64) -> f64,
-) -> Result<Tensor, NodeError> {
-    let shape = broadcast_shapes(a.shape(), b.shape())?;
-    let (a, b) = (broadcast(a, &shape)?, broadcast(b, &shape)?);
-    if let (Some(x), Some(y)) = (a.try_as_slice::<i64>(), b.try_as_slice::<i64>()) {
-        let values: Option<Vec<i64>> = x.iter().zip(y).map(|(&x, &y)| int(x, y)).collect();
-        return match values {
-            Some(values) => Ok(Tensor::new(shape, values)?),
-            None => invalid("integer overflow or division by zero while computing a constant"),
+/// The slices of `t` at `indices`, which exist, along `axis`.
+pub(crate) fn take_along(t: &Tensor, axis: usize, indices: &[usize]) -> Result<Tensor, NodeError> {
+    let (outer, size) = (t.shape()[..axis].iter().product::<usize>(), t.shape()[axis]);
+    let inner: usize = t.shape()[axis + 1..].iter().product();
+    let mut shape = t.shape().to_vec();
+    shape[axis] = indices.len();
+    let shape = Shape::from(shape);
+    let mut positions = Vec::with_capacity(check_count(&shape)?);
+    for block in 0..outer {
+        for index in indices {
+            let start = (block * size + index) * inner;
+            positions.extend(start..start + inner);
+        }
+    }
+    take(t, shape, &positions)
+}
+
+/// The value of an expression that depends on no input, if computing it by its definition takes little.
+pub(crate) fn evaluate(expr: &Expr) -> Option<Tensor> {
+    let mut work = 0usize;
+    for node in topological(std::slice::from_ref(expr)) {
+        let operands = node.inputs().iter().map(|i| i.shape().count());
+        let cost = match node.op() {
+            Op::Input { .. } => return None,
+            Op::Param { .. } | Op::Constant(_) => 0,
+            Op::Dot(_) | Op::Conv(_) => operands.fold(1, usize::saturating_mul),
+            _ => operands.fold(node.shape().count(), usize::saturating_add),
         };
+        work = work.saturating_add(cost);
     }
-    let values = a.to_f64_vec().into_iter().zip(b.to_f64_vec()).map(|(x, y)| float(x, y)).collect();
-    Ok(Tensor::from_f64(shape, a.dtype(), values)?)
-}
-
-/// Truth of a relation between two constants, elementwise.
-pub(crate) fn compare(a: &Tensor, b: &Tensor, holds: fn(std::cmp::Ordering) -> bool) -> Result<Tensor, NodeError> {
-    let shape = broadcast_shapes(a.shape(), b.shape())?;
-    let (a, b) = (broadcast(a, &shape)?, broadcast(b, &shape)?);
-    let truths = match (a.try_as_slice::<i64>(), b.try_as_slice::<i64>()) {
-        (Some(x), Some(y)) => x.iter().zip(y).map(|(x, y)| holds(x.cmp(y))).collect(),
-        // NaN is unordered: no relation holds.
-        _ => a.to_f64_vec().iter().zip(b.to_f64_vec()).map(|(x, y)| x.partial_cmp(&y).is_some_and(holds)).collect(),
-    };
-    Ok(Tensor::new(shape, truths)?)
-}
-
-/// Elements of `a` where the mask holds, of `b` elsewhere; all three are broadcast to `shape`.
-pub(crate) fn select(mask: &Tensor, a: &Tensor, b: &Tensor, shape: &Shape) -> Result<Tensor, NodeError> {
-    if mask.dtype() != perturb_graph::DType::Bool || a.dtype() != b.dtype() {
-        return invalid(format!(
-            "a mask of type {} and choices of types {} and {}",
-            mask.dtype(),
-            a.dtype(),
-            b.dtype()
-        ));
-    }
-    let count = check_count(shape)?;
-    let mask = broadcast(mask, shape)?.to_f64_vec();
-    let both = concat(
-        &[broadcast(a, shape)?.reshape([count])?, broadcast(b, shape)?.reshape([count])?],
-        0,
-        [2 * count].into(),
-    )?;
-    let positions: Vec<usize> = mask.iter().enumerate().map(|(i, &m)| if m != 0.0 { i } else { count + i }).collect();
-    take(&both, shape.clone(), &positions)
-}
-
-/// How integers are folded: the start, and one step (`None` is overflow).
-pub(crate) type Fold = (i64, fn(i64, i64) -> Option<i64>);
-
-/// Folds integers along `axes`.
-pub(crate) fn reduce(t: &Tensor, axes: &[usize], keep: bool, (start, step): Fold) -> Result<Tensor, NodeError> {
-    let Some(values) = t.try_as_slice::<i64>() else { return invalid("an integer reduction of other values") };
-    let kept: Shape = t.shape().iter().enumerate().map(|(i, &d)| if axes.contains(&i) { 1 } else { d }).collect();
-    // Where in the result each element falls: the result's own positions, broadcast to the operand's shape.
-    let slots = Tensor::new(kept.clone(), (0..kept.count() as i64).collect())?;
-    let slots = broadcast(&slots, t.shape())?;
-    let mut out = vec![Some(start); kept.count()];
-    for (&value, &slot) in values.iter().zip(slots.try_as_slice::<i64>().unwrap_or_default()) {
-        out[slot as usize] = out[slot as usize].and_then(|o| step(o, value));
-    }
-    let Some(out) = out.into_iter().collect::<Option<Vec<i64>>>() else {
-        return invalid("integer overflow while reducing a constant");
-    };
-    let left = || t.shape().iter().enumerate().filter(|(i, _)| !axes.contains(i)).map(|(_, &d)| d).collect();
-    Ok(Tensor::new(if keep { kept } else { left() }, out)?)
+    let outputs = std::slice::from_ref(expr);
+    if work > MAX_FOLDED { None } else { eval(outputs, &[]).ok()?.pop() }
 }

@@ -1,5 +1,6 @@
 //! Turns a model's messages into a [`Graph`].
 
+use crate::declared::{count_operators, element_types, label};
 use crate::decode::{self, Code};
 use crate::error::{NodeError, OnnxError, Result, Unsupported};
 use crate::node::Node;
@@ -40,7 +41,8 @@ pub fn import(model: &OnnxModel, options: &ImportOptions) -> Result<Graph> {
     if !options.dtype.is_float() {
         return Err(OnnxError::Graph(format!("arithmetic in {} is not possible; choose f32 or f64", options.dtype)));
     }
-    let mut importer = Importer { model, graph, options, values: HashMap::new(), needs: Vec::new() };
+    let types = element_types(graph);
+    let mut importer = Importer { model, graph, options, types, values: HashMap::new(), needs: Vec::new() };
     importer.read_initializers()?;
     let inputs = importer.read_inputs()?;
     let available = importer.values.keys().copied().collect();
@@ -58,6 +60,7 @@ struct Importer<'a> {
     model: &'a OnnxModel,
     graph: &'a GraphProto,
     options: &'a ImportOptions,
+    types: HashMap<&'a str, Code>,
     values: HashMap<&'a str, Slot>,
     needs: Vec<Unsupported>,
 }
@@ -164,12 +167,13 @@ impl<'a> Importer<'a> {
         let poisoned = slots.iter().any(|s| matches!(s, Some(None)));
         let inputs = slots.into_iter().map(|s| s.and_then(Clone::clone)).collect();
         let folder = self.model.folder.as_deref();
-        let node = Node { proto, inputs, opset: self.model.opset, dtype: self.options.dtype, folder };
+        let node =
+            Node { proto, inputs, opset: self.model.opset, dtype: self.options.dtype, types: &self.types, folder };
         let outcome = match self.importer(proto) {
             Err(reason) => Err(NodeError::Unsupported(reason)),
             // Its operands are unknown: only its operator could be judged.
             Ok(_) if poisoned => Ok(Vec::new()),
-            Ok(importer) => importer(&node).and_then(|values| complete(&node, values)),
+            Ok(importer) => importer(&node).and_then(|values| complete(&node, values)).map(|v| folded(&node, v)),
         };
         match outcome {
             Ok(values) => {
@@ -205,7 +209,7 @@ impl<'a> Importer<'a> {
         if !is_standard(&proto.domain) {
             return Err(format!("the importer knows no operators of domain {:?}", proto.domain));
         }
-        ops::importer(&proto.op_type).ok_or_else(|| "the importer does not know this operator".to_string())
+        ops::importer(&proto.op_type).ok_or_else(|| ops::refusal(&proto.op_type).to_string())
     }
 
     fn note(&mut self, index: usize, reason: String) {
@@ -241,6 +245,10 @@ impl<'a> Importer<'a> {
                 Some(Some(Value::Param(e) | Value::Expr(e))) => e.clone(),
                 _ => return Err(OnnxError::Graph(format!("nothing computes output {:?}", proto.name))),
             };
+            // Inside, truth values are numbers; whoever reads the output wants what the file promises.
+            let declared = proto.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).map(|t| t.elem_type);
+            let truth = declared.is_some_and(|code| Code::from_number(code) == Ok(Code::Bool));
+            let expr = if truth { crate::value::cast(&expr, DType::Bool).unwrap_or(expr) } else { expr };
             if outputs.iter().any(|(name, _)| *name == proto.name) {
                 return Err(OnnxError::Graph(format!("two outputs are named {:?}", proto.name)));
             }
@@ -262,22 +270,14 @@ fn complete(node: &Node, values: Vec<Value>) -> Result<Vec<Value>, NodeError> {
     }
 }
 
-/// A node's name, or its position and what it computes if it has none.
-pub(crate) fn label(index: usize, proto: &NodeProto) -> String {
-    match (proto.name.as_str(), proto.output.first()) {
-        ("", Some(output)) => format!("#{index}, which computes {output}"),
-        ("", None) => format!("#{index}"),
-        (name, _) => name.to_string(),
+/// Results of constants alone become constants.
+fn folded(node: &Node, values: Vec<Value>) -> Vec<Value> {
+    if !node.inputs.iter().flatten().all(|v| matches!(v, Value::Host(_))) {
+        return values;
     }
-}
-
-/// Counts operators, also those inside branches and loops.
-fn count_operators(graph: &GraphProto, counts: &mut BTreeMap<String, usize>) {
-    for node in &graph.node {
-        let domain = if is_standard(&node.domain) { String::new() } else { format!("{}.", node.domain) };
-        *counts.entry(format!("{domain}{}", node.op_type)).or_insert(0) += 1;
-        for attribute in &node.attribute {
-            attribute.g.iter().chain(&attribute.graphs).for_each(|g| count_operators(g, counts));
-        }
-    }
+    let fold = |value: Value| match value.known() {
+        Some(tensor) if matches!(value, Value::Expr(_)) => Value::Host(tensor),
+        _ => value,
+    };
+    values.into_iter().map(fold).collect()
 }

@@ -24,9 +24,16 @@
 //!
 //! The graph is for one example, as the file declares it: a symbolic batch is 1, and larger batches come from
 //! `Graph::vmap`. All floating-point arithmetic is in one type, [`ImportOptions::dtype`]; half-precision weights are
-//! widened. Files are hostile until proved otherwise: nothing in one makes the reader panic, allocate what the file
-//! only declares, or read outside the file's own folder.
+//! widened. Integers of every width are `i64`, in the graph's inputs too: convert where you feed them. They do not wrap
+//! around at the end of a narrower type's range, except where the file converts a constant. Truth values are 0 and 1
+//! inside the graph, and of type `bool` where they are inputs or outputs. Shapes are fixed: whatever a shape, an axis or
+//! a number of elements depends on must be known when the file is imported, indices need not be. Which operators are
+//! read, and how they do in the standard's own tests, is in `OPERATORS.md`.
+//!
+//! Files are hostile until proved otherwise: nothing in one makes the reader panic, allocate what the file only
+//! declares, or read outside the file's own folder.
 
+mod declared;
 mod decode;
 mod error;
 mod export;

@@ -1,9 +1,11 @@
 //! One node as its importer sees it: attributes and operands, with the checks that every operator needs.
 
+use crate::decode::Code;
 use crate::error::{NodeError, invalid, unsupported};
 use crate::proto::{AttributeProto, NodeProto, TensorProto};
 use crate::value::Value;
 use perturb_graph::{DType, Expr, Shape, Tensor};
+use std::collections::HashMap;
 use std::path::Path;
 
 /// What an operator's importer returns: the values of the node's outputs, in order.
@@ -25,6 +27,8 @@ pub(crate) struct Node<'a> {
     pub(crate) opset: i64,
     /// Floating-point type of all arithmetic.
     pub(crate) dtype: DType,
+    /// Element types that the file declares.
+    pub(crate) types: &'a HashMap<&'a str, Code>,
     /// Where external data of tensor attributes may lie.
     pub(crate) folder: Option<&'a Path>,
 }
@@ -53,6 +57,11 @@ impl Node<'_> {
         self.value(i)?.to_expr(self.dtype)
     }
 
+    /// Operand `i` as an expression of numbers, see [`Value::to_number`].
+    pub(crate) fn number(&self, i: usize) -> Result<Expr, NodeError> {
+        self.value(i)?.to_number(self.dtype)
+    }
+
     /// Operand `i` as a floating-point expression, if it is given.
     pub(crate) fn optional_expr(&self, i: usize) -> Result<Option<Expr>, NodeError> {
         self.optional(i).map(|v| v.to_expr(self.dtype)).transpose()
@@ -68,7 +77,7 @@ impl Node<'_> {
     }
 
     /// Operand `i`, which must be known during import, if it is given.
-    pub(crate) fn known(&self, i: usize, what: &str) -> Result<Option<&Tensor>, NodeError> {
+    pub(crate) fn known(&self, i: usize, what: &str) -> Result<Option<Tensor>, NodeError> {
         match self.optional(i) {
             None => Ok(None),
             Some(value) => match value.known() {
@@ -125,6 +134,11 @@ impl Node<'_> {
         self.attribute(name).map_or(default, |a| f64::from(a.f))
     }
 
+    /// A number that some operator sets give as a float and others as an integer.
+    pub(crate) fn float_or_int(&self, name: &str, default: f64) -> f64 {
+        self.attribute(name).map_or(default, |a| if a.r#type == 1 { f64::from(a.f) } else { a.i as f64 })
+    }
+
     /// A list of integers.
     pub(crate) fn ints(&self, name: &str) -> Option<&[i64]> {
         self.attribute(name).map(|a| a.ints.as_slice())
@@ -138,6 +152,17 @@ impl Node<'_> {
     /// A string attribute.
     pub(crate) fn text(&self, name: &str, default: &str) -> String {
         self.attribute(name).map_or(default.to_string(), |a| String::from_utf8_lossy(&a.s).into_owned())
+    }
+
+    /// A list of strings.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let list = &self.attribute(name)?.strings;
+        Some(list.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect())
+    }
+
+    /// Element type that the file declares for operand `i`, where it does.
+    pub(crate) fn declared(&self, i: usize) -> Option<Code> {
+        self.types.get(self.proto.input.get(i)?.as_str()).copied()
     }
 
     /// A tensor attribute.

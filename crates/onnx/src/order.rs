@@ -1,7 +1,7 @@
 //! Which node computes what, and an order in which every value exists before it is used.
 
+use crate::declared::label;
 use crate::error::{OnnxError, Result};
-use crate::import::label;
 use crate::proto::GraphProto;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};

@@ -2,12 +2,12 @@
 
 use crate::error::{NodeError, invalid, unsupported};
 use crate::host;
-use perturb_graph::{DType, Expr, Shape, Tensor};
+use perturb_graph::{Cast, DType, Expr, Shape, Tensor};
 
 /// What a name in the file stands for while its graph is imported.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// A constant that import knows: shapes, axes, exporters' constants. Integers are always of this kind.
+    /// A constant that import knows: shapes, axes, exporters' constants.
     Host(Tensor),
     /// A weight: an expression with a name whose value is also known.
     Param(Expr),
@@ -41,27 +41,67 @@ impl Value {
         self.shape().len()
     }
 
-    /// The value if it is known during import.
-    pub(crate) fn known(&self) -> Option<&Tensor> {
+    /// Element type.
+    pub(crate) fn dtype(&self) -> DType {
         match self {
-            Value::Host(t) => Some(t),
-            Value::Param(e) => e.value(),
-            Value::Expr(_) => None,
+            Value::Host(t) => t.dtype(),
+            Value::Param(e) | Value::Expr(e) => e.dtype(),
         }
     }
 
-    /// The value as an expression of floating-point type `dtype`; truth values become 0 and 1.
-    pub(crate) fn to_expr(&self, dtype: DType) -> Result<Expr, NodeError> {
+    /// The value if it is known during import, or depends on weights and constants alone and takes little to compute.
+    pub(crate) fn known(&self) -> Option<Tensor> {
         match self {
-            Value::Host(t) if t.dtype() == DType::I64 => {
-                unsupported("integer constants cannot be mixed with values that are known only at run time")
-            }
-            Value::Host(t) => Ok(Expr::constant(t.to_dtype(dtype))),
-            Value::Param(e) | Value::Expr(e) if e.dtype().is_float() => Ok(e.clone()),
-            Value::Param(e) | Value::Expr(e) => {
-                unsupported(format!("arithmetic on {} values that are known only at run time", e.dtype()))
-            }
+            Value::Host(t) => Some(t.clone()),
+            Value::Param(e) => e.value().cloned(),
+            Value::Expr(e) => host::evaluate(e),
         }
+    }
+
+    /// The value as an expression of numbers: integers stay integers, floating-point numbers become those of type
+    /// `dtype`, and truth values become 0 and 1 of that type.
+    pub(crate) fn to_number(&self, dtype: DType) -> Result<Expr, NodeError> {
+        match self {
+            Value::Host(t) if t.dtype() == DType::I64 => Ok(Expr::constant(t.clone())),
+            Value::Host(t) => Ok(Expr::constant(t.to_dtype(dtype))),
+            Value::Param(e) | Value::Expr(e) if e.dtype() == DType::Bool => cast(e, dtype),
+            Value::Param(e) | Value::Expr(e) => Ok(e.clone()),
+        }
+    }
+
+    /// The value as an expression of the floating-point type `dtype`; truth values become 0 and 1.
+    pub(crate) fn to_expr(&self, dtype: DType) -> Result<Expr, NodeError> {
+        match self.to_number(dtype)? {
+            e if e.dtype().is_float() => Ok(e),
+            _ => unsupported("integer operands, where only floating-point numbers are supported"),
+        }
+    }
+
+    /// Truth values as 0 and 1 of the type `dtype`, in which the operators that use them compute.
+    pub(crate) fn to_mask(&self, dtype: DType) -> Result<Expr, NodeError> {
+        cast(&self.to_number(dtype)?, dtype)
+    }
+
+    /// Indices as an expression; negative ones count from the end of an axis of `size`.
+    pub(crate) fn to_indices(&self, size: usize) -> Result<Expr, NodeError> {
+        let indices = self.to_number(DType::F32)?;
+        if indices.dtype() != DType::I64 {
+            return invalid(format!("indices must be integers, not {}", indices.dtype()));
+        }
+        let zero = indices.like(0.0);
+        Ok(match self {
+            // Known ones are checked before anything runs.
+            Value::Host(t) => {
+                let size = i64::try_from(size).unwrap_or(i64::MAX);
+                let from_start = |&i: &i64| if i < 0 { i.checked_add(size) } else { Some(i) };
+                let values: Option<Vec<i64>> = t.as_slice::<i64>().iter().map(from_start).collect();
+                match values.filter(|v| v.iter().all(|i| (0..size).contains(i))) {
+                    Some(values) => Expr::constant(Tensor::new(t.shape(), values)?),
+                    None => return invalid(format!("an index is outside of the axis of size {size}")),
+                }
+            }
+            _ => Expr::try_select(&indices.less(&zero), &indices.offset(size as f64), &indices)?,
+        })
     }
 
     /// The same elements under another shape.
@@ -103,7 +143,9 @@ impl Value {
             }
             Value::Param(e) | Value::Expr(e) => {
                 if count == 0 {
-                    return unsupported(format!("a slice of axis {axis} is empty"));
+                    let mut end = e.shape().to_vec();
+                    end[axis] = 0;
+                    return Ok(e.try_slice(&vec![0; e.rank()], &end, &vec![1; e.rank()])?.into());
                 }
                 let stride = step.unsigned_abs() as usize;
                 let span = (count - 1) * stride;
@@ -118,30 +160,28 @@ impl Value {
     }
 
     /// The values at `indices` along `axis`.
-    pub(crate) fn gather(&self, axis: usize, indices: &[usize], dtype: DType) -> Result<Value, NodeError> {
-        const MAX_PIECES: usize = 4096;
-        let mut pieces = Vec::new();
-        let mut at = 0;
-        while at < indices.len() {
-            // The longest arithmetic progression from here is one slice.
-            let step = indices.get(at + 1).map_or(1, |&next| next as i64 - indices[at] as i64);
-            let mut count = 1;
-            while step != 0
-                && at + count < indices.len()
-                && indices[at + count] as i64 - indices[at + count - 1] as i64 == step
-            {
-                count += 1;
-            }
-            pieces.push(self.slice(axis, indices[at], step, count)?);
-            at += count;
-            if pieces.len() > MAX_PIECES && self.known().is_none() {
-                return unsupported(format!("gathering {} scattered elements of a run-time value", indices.len()));
+    pub(crate) fn gather(&self, axis: usize, indices: &[usize]) -> Result<Value, NodeError> {
+        if let Value::Host(t) = self {
+            return Ok(host::take_along(t, axis, indices)?.into());
+        }
+        // An arithmetic progression is a slice.
+        let step = indices.get(1).map_or(1, |&second| second as i64 - indices.first().map_or(0, |&i| i as i64));
+        let progression = step != 0 && indices.windows(2).all(|pair| pair[1] as i64 - pair[0] as i64 == step);
+        match indices.first() {
+            None => self.slice(axis, 0, 1, 0),
+            Some(&first) if progression => self.slice(axis, first, step, indices.len()),
+            Some(_) => {
+                let positions = Tensor::new([indices.len()], indices.iter().map(|&i| i as i64).collect())?;
+                Ok(self.to_run_time().try_gather(axis, &Expr::constant(positions))?.into())
             }
         }
-        match pieces.len() {
-            0 => self.slice(axis, 0, 1, 0),
-            1 => Ok(pieces.remove(0)),
-            _ => Value::concat(&pieces, axis, dtype),
+    }
+
+    // The value as an expression of its own type.
+    pub(crate) fn to_run_time(&self) -> Expr {
+        match self {
+            Value::Host(t) => Expr::constant(t.clone()),
+            Value::Param(e) | Value::Expr(e) => e.clone(),
         }
     }
 
@@ -172,8 +212,15 @@ impl Value {
             shape[axis] = parts.iter().fold(0usize, |n, p| n.saturating_add(p.shape()[axis]));
             return Ok(host::concat(&parts, axis, shape.into())?.into());
         }
-        let parts =
-            values.iter().filter(|v| v.shape()[axis] > 0).map(|v| v.to_expr(dtype)).collect::<Result<Vec<_>, _>>()?;
+        // Truth values stay what they are if all are.
+        let all_truth = values.iter().all(|v| v.dtype() == DType::Bool);
+        let part = |v: &Value| if all_truth { Ok(v.to_run_time()) } else { v.to_number(dtype) };
+        let parts = values.iter().filter(|v| v.shape()[axis] > 0).map(part).collect::<Result<Vec<_>, _>>()?;
         Ok(Expr::try_concat(&parts, axis)?.into())
     }
+}
+
+/// The same values in another element type; wider elements may be too large a tensor.
+pub(crate) fn cast(x: &Expr, to: DType) -> Result<Expr, NodeError> {
+    Ok(Expr::apply(Cast { to }, std::slice::from_ref(x))?)
 }

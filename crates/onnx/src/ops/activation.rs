@@ -14,14 +14,20 @@ pub(super) const OPS: Group = &[
     ("LeakyRelu", |n| Ok(vec![n.expr(0)?.leaky_relu(n.float("alpha", f64::from(0.01f32))).into()])),
     ("Mish", |n| unary(n, |x| x.mul(&x.softplus().tanh()))),
     ("PRelu", prelu),
-    ("Relu", |n| unary(n, Expr::relu)),
+    ("Relu", |n| Ok(vec![relu(&n.number(0)?).into()])),
     ("Selu", selu),
+    ("Shrink", shrink),
     ("Sigmoid", |n| unary(n, Expr::sigmoid)),
     ("Softplus", |n| unary(n, Expr::softplus)),
     ("Softsign", |n| unary(n, |x| x.div(&x.abs().add(&x.like(1.0))))),
     ("Tanh", |n| unary(n, Expr::tanh)),
     ("ThresholdedRelu", thresholded_relu),
 ];
+
+/// `max(0, x)`, also of integers.
+fn relu(x: &Expr) -> Expr {
+    if x.dtype().is_float() { x.relu() } else { x.maximum(&x.like(0.0)) }
+}
 
 /// `max(0, x) + min(0, α(exp(x/α) − 1))`, that is, `α·elu(x/α)`.
 fn celu(node: &Node) -> Outputs {
@@ -60,6 +66,15 @@ fn prelu(node: &Node) -> Outputs {
     Ok(vec![x.relu().sub(&slope.mul(&x.neg().relu())).into()])
 }
 
+/// `x − bias` above `lambd`, `x + bias` below `−lambd`, 0 in between.
+fn shrink(node: &Node) -> Outputs {
+    let x = node.expr(0)?;
+    let (edge, bias) = (node.float("lambd", 0.5), node.float("bias", 0.0));
+    let (above, below) = (x.greater(&x.like(edge)), x.less(&x.like(-edge)));
+    let low = Expr::select(&below, &x.offset(bias), &x.like(0.0));
+    Ok(vec![Expr::select(&above, &x.offset(-bias), &low).into()])
+}
+
 /// `x` where `x > α`, else 0.
 fn thresholded_relu(node: &Node) -> Outputs {
     let x = node.expr(0)?;
@@ -69,10 +84,10 @@ fn thresholded_relu(node: &Node) -> Outputs {
 
 /// Bounds are attributes before operator set 11 and scalar operands from then on; either may be absent.
 fn clip(node: &Node) -> Outputs {
-    let mut x = node.expr(0)?;
+    let mut x = node.number(0)?;
     for (position, name) in [(1, "min"), (2, "max")] {
-        let bound = match node.optional_expr(position)? {
-            Some(bound) => bound,
+        let bound = match node.optional(position) {
+            Some(bound) => bound.to_number(node.dtype)?,
             None if node.has(name) => x.like(node.float(name, 0.0)),
             None => continue,
         };

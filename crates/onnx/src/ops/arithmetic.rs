@@ -1,121 +1,116 @@
-//! Elementwise arithmetic, with NumPy broadcasting.
+//! Elementwise arithmetic, with NumPy broadcasting, on floating-point numbers and integers.
 
 use super::Group;
-use crate::error::{NodeError, invalid};
+use crate::error::unsupported;
 use crate::host;
 use crate::node::{Node, Outputs};
-use crate::value::Value;
-use perturb_graph::{Expr, Tensor};
+use crate::value::{Value, cast};
+use perturb_graph::{DType, Expr, Unary};
 
 pub(super) const OPS: Group = &[
-    ("Abs", |n| unary(n, Expr::abs)),
-    ("Add", |n| binary(n, &ADD)),
+    ("Abs", |n| number(n, Unary::Abs)),
+    ("Acos", |n| unary(n, Expr::acos)),
+    ("Acosh", |n| unary(n, Expr::acosh)),
+    ("Add", |n| binary(n, Expr::try_add)),
+    ("Asin", |n| unary(n, Expr::asin)),
+    ("Asinh", |n| unary(n, Expr::asinh)),
+    ("Atan", |n| unary(n, Expr::atan)),
+    ("Atanh", |n| unary(n, Expr::atanh)),
     ("Ceil", |n| unary(n, Expr::ceil)),
     ("Cos", |n| unary(n, Expr::cos)),
-    ("Div", |n| binary(n, &DIV)),
+    ("Cosh", |n| unary(n, Expr::cosh)),
+    ("Div", |n| binary(n, Expr::try_div)),
     ("Erf", |n| unary(n, Expr::erf)),
     ("Exp", |n| unary(n, Expr::exp)),
     ("Floor", |n| unary(n, Expr::floor)),
     ("Log", |n| unary(n, Expr::log)),
-    ("Max", |n| variadic(n, &MAX)),
+    ("Max", |n| variadic(n, Expr::try_maximum)),
     ("Mean", mean),
-    ("Min", |n| variadic(n, &MIN)),
-    ("Mul", |n| binary(n, &MUL)),
-    ("Neg", neg),
+    ("Min", |n| variadic(n, Expr::try_minimum)),
+    ("Mod", modulo),
+    ("Mul", |n| binary(n, Expr::try_mul)),
+    ("Neg", |n| number(n, Unary::Neg)),
     ("Pow", pow),
     ("Reciprocal", |n| unary(n, Expr::reciprocal)),
     ("Round", |n| unary(n, Expr::round)),
-    ("Sign", |n| unary(n, Expr::sign)),
+    ("Sign", |n| number(n, Unary::Sign)),
     ("Sin", |n| unary(n, Expr::sin)),
+    ("Sinh", |n| unary(n, Expr::sinh)),
     ("Sqrt", |n| unary(n, Expr::sqrt)),
-    ("Sub", |n| binary(n, &SUB)),
-    ("Sum", |n| variadic(n, &ADD)),
+    ("Sub", |n| binary(n, Expr::try_sub)),
+    ("Sum", |n| variadic(n, Expr::try_add)),
+    ("Tan", |n| unary(n, Expr::tan)),
 ];
 
-/// A function of two operands: on integer constants, on other constants, and on expressions.
-struct Function {
-    int: fn(i64, i64) -> Option<i64>,
-    float: fn(f64, f64) -> f64,
-    expr: fn(&Expr, &Expr) -> perturb_graph::Result<Expr>,
-}
-
-const ADD: Function = Function { int: i64::checked_add, float: |a, b| a + b, expr: Expr::try_add };
-const SUB: Function = Function { int: i64::checked_sub, float: |a, b| a - b, expr: Expr::try_sub };
-const MUL: Function = Function { int: i64::checked_mul, float: |a, b| a * b, expr: Expr::try_mul };
-const DIV: Function = Function { int: i64::checked_div, float: |a, b| a / b, expr: Expr::try_div };
-const MAX: Function = Function {
-    int: |a, b| Some(a.max(b)),
-    float: |a, b| if a.is_nan() || a > b { a } else { b },
-    expr: Expr::try_maximum,
-};
-const MIN: Function = Function {
-    int: |a, b| Some(a.min(b)),
-    float: |a, b| if a.is_nan() || a < b { a } else { b },
-    expr: Expr::try_minimum,
-};
-
-fn apply(node: &Node, f: &Function, a: &Value, b: &Value) -> Result<Value, NodeError> {
-    if let (Value::Host(a), Value::Host(b)) = (a, b) {
-        if a.dtype() != b.dtype() {
-            return invalid(format!("operands of types {} and {}", a.dtype(), b.dtype()));
-        }
-        return Ok(host::zip(a, b, f.int, f.float)?.into());
-    }
-    Ok((f.expr)(&a.to_expr(node.dtype)?, &b.to_expr(node.dtype)?)?.into())
-}
-
-fn binary(node: &Node, f: &Function) -> Outputs {
-    Ok(vec![apply(node, f, node.value(0)?, node.value(1)?)?])
-}
-
-fn variadic(node: &Node, f: &Function) -> Outputs {
-    let values = node.values()?;
-    let mut result = values[0].clone();
-    for value in &values[1..] {
-        result = apply(node, f, &result, value)?;
-    }
-    Ok(vec![result])
-}
-
-fn mean(node: &Node) -> Outputs {
-    let sum = variadic(node, &ADD)?.remove(0).to_expr(node.dtype)?;
-    let count = Expr::scalar(node.inputs.len() as f64, node.dtype);
-    Ok(vec![sum.try_div(&count)?.into()])
-}
+/// A function of two expressions that broadcast together.
+pub(super) type Builder = fn(&Expr, &Expr) -> perturb_graph::Result<Expr>;
 
 /// A function of one floating-point operand.
 pub(super) fn unary(node: &Node, f: fn(&Expr) -> Expr) -> Outputs {
     Ok(vec![f(&node.expr(0)?).into()])
 }
 
-fn neg(node: &Node) -> Outputs {
-    match node.value(0)? {
-        Value::Host(t) => {
-            let zero = Tensor::from_f64([], t.dtype(), vec![-0.0])?;
-            Ok(vec![host::zip(&zero, t, i64::checked_sub, |a, b| a - b)?.into()])
-        }
-        _ => unary(node, Expr::neg),
+/// A function of one operand that is also one of integers.
+fn number(node: &Node, f: Unary) -> Outputs {
+    Ok(vec![node.number(0)?.try_unary(f)?.into()])
+}
+
+fn binary(node: &Node, f: Builder) -> Outputs {
+    Ok(vec![f(&node.number(0)?, &node.number(1)?)?.into()])
+}
+
+fn variadic(node: &Node, f: Builder) -> Outputs {
+    let values = node.values()?;
+    let mut result = values[0].to_number(node.dtype)?;
+    for value in &values[1..] {
+        result = f(&result, &value.to_number(node.dtype)?)?;
     }
+    Ok(vec![result.into()])
+}
+
+fn mean(node: &Node) -> Outputs {
+    let sum = variadic(node, Expr::try_add)?.remove(0).to_expr(node.dtype)?;
+    let count = Expr::scalar(node.inputs.len() as f64, node.dtype);
+    Ok(vec![sum.try_div(&count)?.into()])
+}
+
+/// With `fmod` the sign is the dividend's, without it the divisor's.
+fn modulo(node: &Node) -> Outputs {
+    let (a, b) = (node.number(0)?, node.number(1)?);
+    let remainder = a.try_rem(&b)?;
+    if node.int("fmod", 0) != 0 {
+        return Ok(vec![remainder.into()]);
+    }
+    if a.dtype() != DType::I64 {
+        return unsupported("floating-point operands without fmod");
+    }
+    let zero = remainder.like(0.0);
+    let shifted = remainder.try_add(&b)?;
+    let differ = remainder.mul(&b.try_broadcast_to(remainder.shape())?).less(&zero);
+    Ok(vec![Expr::try_select(&differ, &shifted, &remainder)?.into()])
 }
 
 /// A uniform exponent that import knows is given to the builder as a number, which then multiplies or takes roots
-/// where it can; that is defined for negative bases, unlike the general form.
+/// where it can.
 fn pow(node: &Node) -> Outputs {
-    let (base, exponent) = (node.value(0)?, node.value(1)?);
-    if let (Value::Host(a), Value::Host(b)) = (base, exponent) {
-        let power = |a: i64, b: i64| u32::try_from(b).ok().and_then(|b| a.checked_pow(b));
-        return Ok(vec![host::zip(a, &b.to_dtype(a.dtype()), power, f64::powf)?.into()]);
-    }
-    let x = base.to_expr(node.dtype)?;
-    let Some(known) = exponent.known() else { return Ok(vec![x.try_pow(&exponent.to_expr(node.dtype)?)?.into()]) };
+    let x = node.number(0)?;
+    let exponent = node.number(1)?;
+    // The result has the base's type.
+    let exponent = match (x.dtype(), exponent.dtype()) {
+        (DType::I64, to) if to.is_float() => {
+            return Ok(vec![cast(&cast(&x, node.dtype)?.try_pow(&exponent)?, DType::I64)?.into()]);
+        }
+        (own, _) => cast(&exponent, own)?,
+    };
+    let Some(known) = Value::Expr(exponent.clone()).known() else { return Ok(vec![x.try_pow(&exponent)?.into()]) };
     let x = x.try_broadcast_to(host::broadcast_shapes(x.shape(), known.shape())?)?;
     let values = known.to_f64_vec();
     let uniform = values.first().copied().filter(|&p| values.iter().all(|&v| v == p));
     Ok(vec![
         match uniform {
-            Some(-0.5) => x.sqrt().reciprocal(),
-            Some(p) => x.try_pow(&Expr::scalar(p, node.dtype))?,
-            None => x.try_pow(&Expr::constant(known.to_dtype(node.dtype)))?,
+            Some(p) if p == -0.5 && x.dtype().is_float() => x.sqrt().reciprocal(),
+            Some(p) => x.try_pow(&Expr::scalar(p, x.dtype()))?,
+            None => x.try_pow(&Expr::constant(known))?,
         }
         .into(),
     ])

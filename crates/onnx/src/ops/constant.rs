@@ -5,7 +5,7 @@ use crate::decode::Code;
 use crate::error::{NodeError, invalid, unsupported};
 use crate::host;
 use crate::node::{Node, Outputs, shape};
-use crate::value::Value;
+use crate::value::{self, Value};
 use perturb_graph::{DType, Expr, Shape, Tensor};
 
 pub(super) const OPS: Group = &[
@@ -52,10 +52,10 @@ fn constant_of_shape(node: &Node) -> Outputs {
 fn range(node: &Node) -> Outputs {
     let [start, limit, step] = [0, 1, 2].map(|i| node.known(i, "the bounds of a range"));
     let (Some(start), Some(limit), Some(step)) = (start?, limit?, step?) else { return invalid("a bound is missing") };
-    if [start, limit, step].iter().any(|t| t.count() != 1) {
+    if [&start, &limit, &step].iter().any(|t| t.count() != 1) {
         return invalid("the bounds must be single numbers");
     }
-    let values = [start, limit, step].map(|t| t.to_f64_vec()[0]);
+    let values = [&start, &limit, &step].map(|t| t.to_f64_vec()[0]);
     let [from, to, by] = values;
     if by == 0.0 || values.iter().any(|v| !v.is_finite()) {
         return invalid(format!("a range from {from} to {to} by {by}"));
@@ -76,11 +76,11 @@ fn cast(node: &Node) -> Outputs {
 }
 
 fn cast_like(node: &Node) -> Outputs {
-    let code = match node.value(1)? {
-        Value::Host(t) if t.dtype() == DType::I64 => Code::I64,
-        Value::Host(t) if t.dtype() == DType::Bool => Code::Bool,
-        Value::Host(t) if t.dtype() == DType::F64 => Code::F64,
-        _ => Code::F32,
+    let code = match node.value(1)?.dtype() {
+        DType::I64 => Code::I64,
+        DType::Bool => Code::Bool,
+        DType::F64 => Code::F64,
+        DType::F32 => Code::F32,
     };
     Ok(vec![convert(node.value(0)?, code, node.dtype)?])
 }
@@ -91,15 +91,13 @@ fn convert(value: &Value, code: Code, dtype: DType) -> Result<Value, NodeError> 
         Value::Host(t) if code.is_float() => t.to_dtype(if code == Code::F64 { DType::F64 } else { DType::F32 }).into(),
         Value::Host(t) if code == Code::Bool => t.to_dtype(DType::Bool).into(),
         Value::Host(t) => narrowed(t, code)?.into(),
-        run_time if code.is_float() => {
-            run_time.to_expr(dtype)?;
-            run_time.clone()
-        }
+        run_time if code.is_float() && run_time.dtype().is_float() => run_time.clone(),
+        run_time if code.is_float() => run_time.to_mask(dtype)?.into(),
         run_time if code == Code::Bool => {
-            let x = run_time.to_expr(dtype)?;
+            let x = run_time.to_number(dtype)?;
             Expr::try_select(&x, &x.like(1.0), &x.like(0.0))?.into()
         }
-        _ => return unsupported("conversion of run-time values to integers"),
+        run_time => value::cast(&run_time.to_number(dtype)?, DType::I64)?.into(),
     })
 }
 

@@ -2,11 +2,12 @@
 
 use super::Group;
 use crate::error::{NodeError, invalid, unsupported};
+use crate::host;
 use crate::node::{Node, Outputs, sizes};
 use crate::window::Window;
-use perturb_graph::{Conv, Expr};
+use perturb_graph::{Conv, Expr, Tensor};
 
-pub(super) const OPS: Group = &[("Conv", conv), ("ConvTranspose", conv_transpose)];
+pub(super) const OPS: Group = &[("Col2Im", col2im), ("Conv", conv), ("ConvTranspose", conv_transpose)];
 
 fn conv(node: &Node) -> Outputs {
     let (x, weights) = (node.expr_of_rank(0, 3)?, node.expr(1)?);
@@ -74,4 +75,33 @@ fn conv_transpose(node: &Node) -> Outputs {
     }
     let y = x.try_conv_transpose(&weights, &descriptor(node, window)?, &output_padding)?;
     Ok(vec![add_bias(node, y)?.into()])
+}
+
+/// Columns `[N, C·window, positions]` added up where their windows lie in an image: a transposed convolution of every
+/// channel with one kernel for each place of the window.
+fn col2im(node: &Node) -> Outputs {
+    let x = node.expr(0)?;
+    let (Some(image), Some(block)) = (node.known_ints(1, "image shapes")?, node.known_ints(2, "block shapes")?) else {
+        return invalid("the shape of the image or of the block is missing");
+    };
+    let (image, block) = (sizes(&image, 1, "image shape")?, sizes(&block, 1, "block shape")?);
+    let window = Window::read(node, block.clone(), &image)?;
+    let places = host::check_count(&block.as_slice().into())?;
+    host::check_count(&[places, places].into())?;
+    if x.rank() != 3 || !x.shape()[1].is_multiple_of(places) {
+        return invalid(format!("columns of shape {} for blocks of {places} elements", x.shape()));
+    }
+    let channels = x.shape()[1] / places;
+    let positions =
+        (0..image.len()).map(|a| Ok(window.positions(a, image[a], false)?.0)).collect::<Result<Vec<_>, NodeError>>()?;
+    let columns = [&[x.shape()[0] * channels, places], positions.as_slice()].concat();
+    let one_hot = (0..places * places).map(|i| f64::from(u8::from(i / places == i % places))).collect();
+    let kernels = Tensor::from_f64([&[places, 1], block.as_slice()].concat(), x.dtype(), one_hot)?;
+    let left = (0..image.len()).map(|a| {
+        let (low, high) = window.padding[a];
+        (image[a] + low + high - window.extent(a)) % window.strides[a]
+    });
+    let left: Vec<usize> = left.collect();
+    let y = x.try_reshape(columns)?.try_conv_transpose(&Expr::constant(kernels), &descriptor(node, window)?, &left)?;
+    Ok(vec![y.try_reshape([&[x.shape()[0], channels], image.as_slice()].concat())?.into()])
 }

@@ -5,9 +5,8 @@ use crate::error::{NodeError, invalid};
 use crate::host;
 use crate::node::{Node, Outputs, axis, sizes};
 use crate::value::Value;
-use perturb_graph::Shape;
 
-pub(super) const OPS: Group = &[("Concat", concat), ("Gather", gather), ("Slice", slice), ("Split", split)];
+pub(super) const OPS: Group = &[("Compress", compress), ("Concat", concat), ("Slice", slice), ("Split", split)];
 
 fn concat(node: &Node) -> Outputs {
     let values: Vec<Value> = node.values()?.into_iter().cloned().collect();
@@ -15,17 +14,21 @@ fn concat(node: &Node) -> Outputs {
     Ok(vec![Value::concat(&values, axis, node.dtype)?])
 }
 
-/// Indices must be constants; they may count from the end.
-fn gather(node: &Node) -> Outputs {
+/// The slices for which a known condition holds, of the elements in a row if there is no axis.
+fn compress(node: &Node) -> Outputs {
     let x = node.value(0)?;
-    let axis = node.axis("axis", 0, x.rank())?;
-    let Some(indices) = node.known_ints(1, "indices")? else { return invalid("indices are missing") };
-    let size = x.shape()[axis];
-    let positions = indices.iter().map(|&i| crate::node::axis(i, size)).collect::<Result<Vec<_>, _>>();
-    let Ok(positions) = positions else { return invalid(format!("an index is outside the {size} of axis {axis}")) };
-    let index_shape = node.value(1)?.shape();
-    let shape: Shape = [&x.shape()[..axis], index_shape, &x.shape()[axis + 1..]].concat().into();
-    Ok(vec![x.gather(axis, &positions, node.dtype)?.reshape(shape)?])
+    let Some(condition) = node.known(1, "conditions")? else { return invalid("the condition is missing") };
+    let kept: Vec<usize> =
+        condition.to_f64_vec().iter().enumerate().filter(|(_, c)| **c != 0.0).map(|(i, _)| i).collect();
+    let (x, axis) = if node.has("axis") {
+        (x.clone(), node.axis("axis", 0, x.rank())?)
+    } else {
+        (x.reshape([x.shape().count()])?, 0)
+    };
+    if kept.last().is_some_and(|&i| i >= x.shape()[axis]) {
+        return invalid(format!("the condition is longer than axis {axis} of size {}", x.shape()[axis]));
+    }
+    Ok(vec![x.gather(axis, &kept)?])
 }
 
 /// Bounds are attributes before operator set 10 and operands from then on.

@@ -5,15 +5,17 @@ use crate::error::{NodeError, invalid, unsupported};
 use crate::host;
 use crate::node::{Node, Outputs, axes, shape, sizes};
 use crate::value::Value;
-use perturb_graph::{Shape, Tensor};
+use perturb_graph::{Expr, Gather, Shape, Tensor};
 
 pub(super) const OPS: Group = &[
+    ("CenterCropPad", center_crop_pad),
     ("DepthToSpace", depth_to_space),
     ("Dropout", dropout),
     ("Expand", expand),
     ("Flatten", flatten),
     ("Identity", |n| Ok(vec![n.value(0)?.clone()])),
     ("Reshape", reshape),
+    ("ReverseSequence", reverse_sequence),
     ("Shape", shape_of),
     ("Size", |n| Ok(vec![Tensor::scalar(n.value(0)?.shape().count() as i64).into()])),
     ("SpaceToDepth", space_to_depth),
@@ -184,4 +186,52 @@ fn space_to_depth(node: &Node) -> Outputs {
     }
     let blocks = x.reshape([n, c, h / block, block, w / block, block])?.transpose(&[0, 3, 5, 1, 2, 4])?;
     Ok(vec![blocks.reshape([n, c * block * block, h / block, w / block])?])
+}
+
+/// The middle of each axis, or zeros around it, of a wanted size.
+fn center_crop_pad(node: &Node) -> Outputs {
+    let mut x = node.value(0)?.clone();
+    let Some(wanted) = node.known_ints(1, "shapes")? else { return invalid("the shape is missing") };
+    let along: Vec<usize> = match node.ints("axes") {
+        Some(list) => list.iter().map(|&a| crate::node::axis(a, x.rank())).collect::<Result<_, _>>()?,
+        None => (0..x.rank()).collect(),
+    };
+    let wanted = sizes(&wanted, 1, "shape")?;
+    if wanted.len() != along.len() {
+        return invalid(format!("shape {wanted:?} must have {} entries", along.len()));
+    }
+    for (&axis, &size) in along.iter().zip(&wanted) {
+        let own = x.shape()[axis];
+        x = if own >= size {
+            x.slice(axis, (own - size) / 2, 1, size)?
+        } else {
+            let (mut low, mut high) = (vec![0; x.rank()], vec![0; x.rank()]);
+            low[axis] = (size - own) / 2;
+            high[axis] = size - own - low[axis];
+            x.to_run_time().try_pad(&low, &high)?.into()
+        };
+    }
+    Ok(vec![x])
+}
+
+/// The first elements of each example along the time axis backwards, as many as its length says.
+fn reverse_sequence(node: &Node) -> Outputs {
+    let x = node.value(0)?;
+    let time = node.axis("time_axis", 0, x.rank())?;
+    let batch = node.axis("batch_axis", 1, x.rank())?;
+    if time == batch {
+        return invalid("time_axis and batch_axis are the same");
+    }
+    let (steps, examples) = (x.shape()[time], x.shape()[batch]);
+    let lengths = node.number(1)?.try_reshape([examples, 1])?;
+    let step = Expr::constant(Tensor::new([1, steps], (0..steps as i64).collect())?);
+    let back = lengths.offset(-1.0).try_sub(&step)?;
+    let index = Expr::try_select(&step.try_less(&lengths)?, &back, &step)?;
+    let mut perm: Vec<usize> = vec![batch, time];
+    perm.extend((0..x.rank()).filter(|&a| a != batch && a != time));
+    let mut inverse = vec![0; perm.len()];
+    perm.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+    let rows = x.to_run_time().try_transpose(&perm)?;
+    let turned = Expr::apply(Gather { axis: 1, batch: 1 }, &[rows, index])?;
+    Ok(vec![turned.try_transpose(&inverse)?.into()])
 }

@@ -9,8 +9,11 @@ pub(super) const OPS: Group = &[
     ("BatchNormalization", batch),
     ("GroupNormalization", group),
     ("InstanceNormalization", instance),
+    ("LRN", local_response),
     ("LayerNormalization", layer),
     ("LpNormalization", lp),
+    ("MeanVarianceNormalization", mean_variance),
+    ("RMSNormalization", root_mean_square),
 ];
 
 /// A vector over the channels, shaped so that it broadcasts over `x` [N, C, …].
@@ -99,4 +102,45 @@ fn lp(node: &Node) -> Outputs {
         p => return invalid(format!("p = {p} is neither 1 nor 2")),
     };
     Ok(vec![x.try_div(&norm)?.into()])
+}
+
+/// `x/(bias + α/size·Σ x²)^β` with the sum over the neighbouring channels (Krizhevsky et al. 2012, §3.3).
+fn local_response(node: &Node) -> Outputs {
+    let x = node.expr_of_rank(0, 2)?;
+    let channels = x.shape()[1];
+    let size = crate::node::sizes(&[node.int("size", 1)], 1, "size")?[0];
+    // Neighbours beyond all channels are none.
+    let (before, after) = (((size - 1) / 2).min(channels), (size / 2).min(channels));
+    const MAX_NEIGHBOURS: usize = 1024;
+    if before + after > MAX_NEIGHBOURS {
+        return unsupported(format!("{} neighbouring channels", before + after));
+    }
+    let (mut low, mut high) = (vec![0; x.rank()], vec![0; x.rank()]);
+    (low[1], high[1]) = (before, after);
+    let padded = x.square().try_pad(&low, &high)?;
+    let mut sum = padded.slice_axis(1, 0, channels);
+    for offset in 1..=before + after {
+        sum = sum.try_add(&padded.slice_axis(1, offset, offset + channels))?;
+    }
+    let (alpha, beta) = (node.float("alpha", 1e-4), node.float("beta", 0.75));
+    let base = sum.scale(alpha / size as f64).offset(node.float("bias", 1.0));
+    Ok(vec![x.try_div(&base.try_pow(&Expr::scalar(beta, x.dtype()))?)?.into()])
+}
+
+/// `(x − μ)/(σ + 10⁻⁹)` with moments over `axes`.
+fn mean_variance(node: &Node) -> Outputs {
+    let x = node.expr(0)?;
+    let axes = crate::node::axes(node.ints("axes").unwrap_or(&[0, 2, 3]), x.rank())?;
+    let centred = x.try_sub(&x.try_reduce_mean(&axes, true)?)?;
+    let deviation = centred.square().try_reduce_mean(&axes, true)?.sqrt();
+    Ok(vec![centred.try_div(&deviation.offset(1e-9))?.into()])
+}
+
+/// `γ·x/√(mean x² + ε)` over the axes from `axis` on (Zhang & Sennrich 2019).
+fn root_mean_square(node: &Node) -> Outputs {
+    let x = node.expr_of_rank(0, 1)?;
+    let axes: Vec<usize> = (node.axis("axis", -1, x.rank())?..x.rank()).collect();
+    let square = x.square().try_reduce_mean(&axes, true)?;
+    let y = x.try_mul(&square.offset(epsilon(node)).sqrt().reciprocal())?;
+    Ok(vec![y.try_mul(&node.expr(1)?.try_broadcast_to(x.shape())?)?.into()])
 }

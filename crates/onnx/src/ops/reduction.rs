@@ -2,28 +2,22 @@
 
 use super::Group;
 use crate::error::{NodeError, unsupported};
-use crate::host::{self, Fold};
 use crate::node::{Node, Outputs, axes};
 use crate::value::Value;
-use perturb_graph::{DType, Expr};
+use perturb_graph::{Cast, DType, Expr};
 
 pub(super) const OPS: Group = &[
-    ("ReduceL1", |n| reduce(n, None, |x, axes| x.abs().try_reduce_sum(axes, true))),
-    ("ReduceL2", |n| reduce(n, None, |x, axes| Ok(x.square().try_reduce_sum(axes, true)?.sqrt()))),
-    ("ReduceLogSum", |n| reduce(n, None, |x, axes| Ok(x.try_reduce_sum(axes, true)?.log()))),
-    ("ReduceLogSumExp", |n| reduce(n, None, log_sum_exp)),
-    ("ReduceMax", |n| reduce(n, Some(MAX), |x, axes| x.try_reduce_max(axes, true))),
-    ("ReduceMean", |n| reduce(n, None, |x, axes| x.try_reduce_mean(axes, true))),
-    ("ReduceMin", |n| reduce(n, Some(MIN), |x, axes| x.try_reduce_min(axes, true))),
+    ("ReduceL1", |n| reduce(n, |x, axes| x.abs().try_reduce_sum(axes, true))),
+    ("ReduceL2", |n| reduce(n, |x, axes| via_floats(n, x, |x| Ok(x.square().try_reduce_sum(axes, true)?.sqrt())))),
+    ("ReduceLogSum", |n| reduce(n, |x, axes| via_floats(n, x, |x| Ok(x.try_reduce_sum(axes, true)?.log())))),
+    ("ReduceLogSumExp", |n| reduce(n, |x, axes| via_floats(n, x, |x| log_sum_exp(x, axes)))),
+    ("ReduceMax", |n| reduce(n, |x, axes| extreme(x, axes, f64::NEG_INFINITY, Expr::try_reduce_max))),
+    ("ReduceMean", |n| reduce(n, mean)),
+    ("ReduceMin", |n| reduce(n, |x, axes| extreme(x, axes, f64::INFINITY, Expr::try_reduce_min))),
     ("ReduceProd", product),
-    ("ReduceSum", |n| reduce(n, Some(SUM), |x, axes| x.try_reduce_sum(axes, true))),
-    ("ReduceSumSquare", |n| reduce(n, None, |x, axes| x.square().try_reduce_sum(axes, true))),
+    ("ReduceSum", |n| reduce(n, |x, axes| x.try_reduce_sum(axes, true))),
+    ("ReduceSumSquare", |n| reduce(n, |x, axes| x.square().try_reduce_sum(axes, true))),
 ];
-
-const SUM: Fold = (0, i64::checked_add);
-const PRODUCT: Fold = (1, i64::checked_mul);
-const MAX: Fold = (i64::MIN, |a, b| Some(a.max(b)));
-const MIN: Fold = (i64::MAX, |a, b| Some(a.min(b)));
 
 /// The reduced axes, or `None` if the node is to do nothing. Axes are an attribute in older operator sets and an
 /// operand in newer ones; without any, all axes are reduced.
@@ -35,27 +29,51 @@ fn reduced_axes(node: &Node, rank: usize) -> Result<Option<Vec<usize>>, NodeErro
     }
 }
 
-/// Reduces by `expr`, which keeps the axes, or integers by `fold`.
-fn reduce(node: &Node, fold: Option<Fold>, expr: impl Fn(&Expr, &[usize]) -> perturb_graph::Result<Expr>) -> Outputs {
+/// Reduces by `expr`, which keeps the axes.
+fn reduce(node: &Node, expr: impl Fn(&Expr, &[usize]) -> perturb_graph::Result<Expr>) -> Outputs {
     let value = node.value(0)?;
     let Some(axes) = reduced_axes(node, value.rank())? else { return Ok(vec![value.clone()]) };
-    let keep = node.int("keepdims", 1) != 0;
-    if let (Value::Host(t), Some(fold)) = (value, fold)
-        && t.dtype() == DType::I64
-    {
-        return Ok(vec![host::reduce(t, &axes, keep, fold)?.into()]);
-    }
-    let y = Value::Expr(expr(&value.to_expr(node.dtype)?, &axes)?);
-    if keep {
+    let y = Value::Expr(expr(&value.to_number(node.dtype)?, &axes)?);
+    if node.int("keepdims", 1) != 0 {
         return Ok(vec![y]);
     }
     let left: Vec<usize> = (0..value.rank()).filter(|i| !axes.contains(i)).map(|i| value.shape()[i]).collect();
     Ok(vec![y.reshape(left)?])
 }
 
+/// A function of floating-point numbers, also of integers, whose result is an integer again.
+fn via_floats(node: &Node, x: &Expr, f: impl Fn(&Expr) -> perturb_graph::Result<Expr>) -> perturb_graph::Result<Expr> {
+    let cast = |x: Expr, to: DType| Expr::apply(Cast { to }, &[x]);
+    if x.dtype().is_float() { f(x) } else { cast(f(&cast(x.clone(), node.dtype)?)?, x.dtype()) }
+}
+
+/// The mean; of integers rounded towards 0.
+fn mean(x: &Expr, axes: &[usize]) -> perturb_graph::Result<Expr> {
+    if x.dtype().is_float() {
+        return x.try_reduce_mean(axes, true);
+    }
+    let sum = x.try_reduce_sum(axes, true)?;
+    let count: usize = axes.iter().map(|&a| x.shape()[a]).product();
+    sum.try_div(&sum.like(count as f64))
+}
+
+/// The largest or smallest element; of nothing, the value that every element would beat.
+fn extreme(
+    x: &Expr,
+    axes: &[usize],
+    of_nothing: f64,
+    f: fn(&Expr, &[usize], bool) -> perturb_graph::Result<Expr>,
+) -> perturb_graph::Result<Expr> {
+    if axes.iter().any(|&a| x.shape()[a] == 0) {
+        let shape: Vec<usize> = (0..x.rank()).map(|a| if axes.contains(&a) { 1 } else { x.shape()[a] }).collect();
+        return Expr::scalar(of_nothing, x.dtype()).try_broadcast_to(shape);
+    }
+    f(x, axes, true)
+}
+
 /// `m + log Σ exp(x − m)` with `m` the maximum, so that nothing overflows.
 fn log_sum_exp(x: &Expr, axes: &[usize]) -> perturb_graph::Result<Expr> {
-    let max = x.try_reduce_max(axes, true)?;
+    let max = extreme(x, axes, f64::NEG_INFINITY, Expr::try_reduce_max)?;
     x.try_sub(&max)?.exp().try_reduce_sum(axes, true)?.log().try_add(&max)
 }
 
@@ -63,12 +81,12 @@ fn log_sum_exp(x: &Expr, axes: &[usize]) -> perturb_graph::Result<Expr> {
 fn product(node: &Node) -> Outputs {
     const MAX_FACTORS: usize = 256;
     let value = node.value(0)?;
-    if let (Value::Expr(x) | Value::Param(x), Some(axes)) = (value, reduced_axes(node, value.rank())?)
-        && let Some(axis) = axes.iter().find(|&&a| !(1..=MAX_FACTORS).contains(&x.shape()[a]))
+    if let Some(axes) = reduced_axes(node, value.rank())?
+        && let Some(axis) = axes.iter().find(|&&a| value.shape()[a] > MAX_FACTORS)
     {
-        return unsupported(format!("a product of the {} elements of axis {axis}", x.shape()[*axis]));
+        return unsupported(format!("a product of the {} elements of axis {axis}", value.shape()[*axis]));
     }
-    reduce(node, Some(PRODUCT), |x, axes| {
+    reduce(node, |x, axes| {
         let mut y = x.clone();
         for &axis in axes {
             let (mut low, mut high) = (vec![0; y.rank()], y.shape().to_vec());
@@ -78,7 +96,13 @@ fn product(node: &Node) -> Outputs {
                 let factor = y.try_slice(&low, &high, &vec![1; y.rank()])?;
                 product = Some(product.map_or(Ok(factor.clone()), |p| p.try_mul(&factor))?);
             }
-            y = product.unwrap_or(y);
+            y = match product {
+                Some(product) => product,
+                None => {
+                    let shape: Vec<usize> = (0..y.rank()).map(|a| if a == axis { 1 } else { y.shape()[a] }).collect();
+                    Expr::scalar(1.0, y.dtype()).try_broadcast_to(shape)?
+                }
+            };
         }
         Ok(y)
     })

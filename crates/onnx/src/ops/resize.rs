@@ -1,6 +1,7 @@
 //! Resizing by interpolation, one axis after another.
 
 use super::Group;
+use super::interpolation::{Axis, Sampling};
 use crate::error::{NodeError, invalid, unsupported};
 use crate::host;
 use crate::node::{Node, Outputs, axis, sizes};
@@ -9,129 +10,124 @@ use perturb_graph::{DotDims, Expr, Shape, Tensor};
 
 pub(super) const OPS: Group = &[("Resize", resize), ("Upsample", upsample)];
 
-/// How positions of the result map to positions of the operand.
-struct Sampling {
-    mode: String,
-    coordinates: String,
-    rounding: String,
-}
-
 /// The operator before `Resize`: position `i` reads `⌊i/scale⌋`, or interpolates there.
 fn upsample(node: &Node) -> Outputs {
-    let x = node.value(0)?.clone();
+    let x = node.value(0)?;
     let scales = match node.floats("scales") {
         Some(scales) => scales.iter().map(|&s| f64::from(s)).collect(),
         None => known_floats(node, 1, "scales")?.unwrap_or_default(),
     };
-    let sampling =
-        Sampling { mode: node.text("mode", "nearest"), coordinates: "asymmetric".into(), rounding: "floor".into() };
-    let axes: Vec<usize> = (0..x.rank()).collect();
-    apply(node, x, &axes, &scales, None, &sampling)
+    if scales.len() != x.rank() {
+        return invalid(format!("scales must have {} entries", x.rank()));
+    }
+    let axes = scales.iter().enumerate().map(|(a, &scale)| (a, scaled(x.shape()[a], scale))).collect();
+    apply(node, x.clone(), axes, &sampling(node, "asymmetric", "simple"))
+}
+
+fn sampling(node: &Node, coordinates: &str, rounding: &str) -> Sampling {
+    Sampling {
+        mode: node.text("mode", "nearest"),
+        coordinates: node.text("coordinate_transformation_mode", coordinates),
+        rounding: node.text("nearest_mode", rounding),
+        cubic: node.float("cubic_coeff_a", -0.75),
+        exclude_outside: node.int("exclude_outside", 0) != 0,
+        antialias: node.int("antialias", 0) != 0,
+    }
 }
 
 fn resize(node: &Node) -> Outputs {
-    let x = node.value(0)?.clone();
     if node.opset < 11 {
         return upsample(node);
     }
-    if node.int("antialias", 0) != 0 {
-        return unsupported("antialias");
-    }
-    let sampling = Sampling {
-        mode: node.text("mode", "nearest"),
-        coordinates: node.text("coordinate_transformation_mode", "half_pixel"),
-        rounding: node.text("nearest_mode", "round_prefer_floor"),
-    };
-    let axes = match node.ints("axes") {
+    let x = node.value(0)?;
+    let along = match node.ints("axes") {
         Some(list) => list.iter().map(|&a| axis(a, x.rank())).collect::<Result<Vec<_>, _>>()?,
         None => (0..x.rank()).collect(),
     };
-    let scales = known_floats(node, 2, "scales")?.unwrap_or_default();
+    let extents: Vec<usize> = along.iter().map(|&a| x.shape()[a]).collect();
+    let scales = known_floats(node, 2, "scales")?.filter(|s| !s.is_empty());
     let target = node.known_ints(3, "sizes")?.filter(|s| !s.is_empty());
-    if target.is_some() && node.text("keep_aspect_ratio_policy", "stretch") != "stretch" {
-        return unsupported("keep_aspect_ratio_policy other than stretch");
+    let mut axes: Vec<Axis> = match (scales, target) {
+        (Some(scales), None) if scales.len() == along.len() => {
+            extents.iter().zip(scales).map(|(&size, scale)| scaled(size, scale)).collect()
+        }
+        (None, Some(target)) if target.len() == along.len() => sized(node, &extents, &sizes(&target, 1, "sizes")?)?,
+        _ => return invalid(format!("either scales or sizes must have {} entries", along.len())),
+    };
+    let sampling = sampling(node, "half_pixel", "round_prefer_floor");
+    if sampling.coordinates == "tf_crop_and_resize" {
+        let Some(region) = known_floats(node, 1, "regions")?.filter(|r| r.len() == 2 * along.len()) else {
+            return invalid(format!("the region must have {} entries", 2 * along.len()));
+        };
+        axes.iter_mut().enumerate().for_each(|(i, axis)| axis.region = (region[i], region[i + along.len()]));
     }
-    let target = target.map(|t| sizes(&t, 1, "sizes")).transpose()?;
-    apply(node, x, &axes, &scales, target, &sampling)
+    apply(node, x.clone(), along.into_iter().zip(axes).collect(), &sampling)
 }
 
 fn known_floats(node: &Node, i: usize, what: &str) -> Result<Option<Vec<f64>>, NodeError> {
-    Ok(node.known(i, what)?.map(Tensor::to_f64_vec))
+    Ok(node.known(i, what)?.map(|t| t.to_f64_vec()))
 }
 
-fn apply(
-    node: &Node,
-    mut x: Value,
-    axes: &[usize],
-    scales: &[f64],
-    target: Option<Vec<usize>>,
-    sampling: &Sampling,
-) -> Outputs {
-    if target.as_ref().map_or(scales.len(), Vec::len) != axes.len() {
-        return invalid(format!("scales or sizes must have {} entries", axes.len()));
-    }
-    for (i, &axis) in axes.iter().enumerate() {
-        let size = x.shape()[axis];
-        let (scale, count) = match &target {
-            Some(target) => (target[i] as f64 / size as f64, target[i]),
-            None => (scales[i], (size as f64 * scales[i]).floor() as usize),
-        };
-        if !(scale > 0.0 && scale.is_finite()) || count == 0 {
-            return invalid(format!("axis {axis} of size {size} resized by {scale}"));
+fn scaled(size: usize, scale: f64) -> Axis {
+    Axis { size, count: (size as f64 * scale).floor() as usize, scale, region: (0.0, 1.0) }
+}
+
+/// Axes of wanted sizes, all scaled alike if the node asks to keep the proportions.
+fn sized(node: &Node, extents: &[usize], target: &[usize]) -> Result<Vec<Axis>, NodeError> {
+    let ratio = |i: usize| target[i] as f64 / extents[i] as f64;
+    let ratios = (0..target.len()).map(ratio);
+    let one = |scale: f64, i: usize| {
+        let count = (scale * extents[i] as f64 + 0.5).floor() as usize;
+        Axis { size: extents[i], count, scale, region: (0.0, 1.0) }
+    };
+    let common = match node.text("keep_aspect_ratio_policy", "stretch").as_str() {
+        "stretch" => None,
+        "not_larger" => Some(ratios.fold(f64::INFINITY, f64::min)),
+        "not_smaller" => Some(ratios.fold(0.0, f64::max)),
+        other => return unsupported(format!("keep_aspect_ratio_policy {other:?}")),
+    };
+    Ok((0..target.len()).map(|i| one(common.unwrap_or(ratio(i)), i)).collect())
+}
+
+fn apply(node: &Node, mut x: Value, axes: Vec<(usize, Axis)>, sampling: &Sampling) -> Outputs {
+    let shape = x.shape().clone();
+    let mut outside: Option<Expr> = None;
+    for (at, axis) in axes {
+        let Axis { size, count, scale, .. } = axis;
+        if !(scale > 0.0 && scale.is_finite()) || count == 0 || size == 0 {
+            return invalid(format!("axis {at} of size {size} resized by {scale}"));
         }
-        if scale == 1.0 && count == size {
+        let cropped = sampling.coordinates == "tf_crop_and_resize" && axis.region != (0.0, 1.0);
+        if scale == 1.0 && count == size && !cropped {
             continue;
         }
         host::check_count(&[count].into())?;
-        let positions =
-            (0..count).map(|o| sampling.position(o, scale, size, count)).collect::<Result<Vec<f64>, _>>()?;
+        let positions = (0..count).map(|o| sampling.position(o, axis)).collect::<Result<Vec<f64>, _>>()?;
         x = match sampling.mode.as_str() {
-            "nearest" => nearest(node, &x, axis, &sampling.nearest(&positions, size)?)?,
-            "linear" => linear(node, &x, axis, &positions)?,
-            other => return unsupported(format!("mode {other:?}")),
+            "nearest" => nearest(&x, at, &sampling.nearest(&positions, axis)?)?,
+            _ => interpolated(node, &x, at, &positions, axis, sampling)?,
         };
+        if cropped {
+            let inside = 0.0..=size as f64 - 1.0;
+            let mask = positions.iter().map(|p| f64::from(u8::from(!inside.contains(p)))).collect();
+            let mut along = vec![1; shape.len()];
+            along[at] = count;
+            let mask = Expr::constant(Tensor::from_f64(along, node.dtype, mask)?);
+            outside = Some(outside.map_or(Ok(mask.clone()), |o| o.try_maximum(&mask))?);
+        }
     }
-    Ok(vec![x])
-}
-
-impl Sampling {
-    /// Where in the operand, of `size`, position `o` of the result, of `count`, lies.
-    fn position(&self, o: usize, scale: f64, size: usize, count: usize) -> Result<f64, NodeError> {
-        let o = o as f64;
-        Ok(match self.coordinates.as_str() {
-            "half_pixel" => (o + 0.5) / scale - 0.5,
-            "half_pixel_symmetric" => {
-                let adjustment = count as f64 / (scale * size as f64);
-                size as f64 / 2.0 * (1.0 - adjustment) + (o + 0.5) / scale - 0.5
-            }
-            "pytorch_half_pixel" if count > 1 => (o + 0.5) / scale - 0.5,
-            "pytorch_half_pixel" => 0.0,
-            // The standard's length of the result is not rounded here.
-            "align_corners" if count > 1 => o * (size as f64 - 1.0) / (scale * size as f64 - 1.0),
-            "align_corners" => 0.0,
-            "asymmetric" => o / scale,
-            other => return unsupported(format!("coordinate_transformation_mode {other:?}")),
-        })
-    }
-
-    fn nearest(&self, positions: &[f64], size: usize) -> Result<Vec<usize>, NodeError> {
-        let round: fn(f64) -> f64 = match self.rounding.as_str() {
-            "round_prefer_floor" => |p| (p - 0.5).ceil(),
-            "round_prefer_ceil" => |p| (p + 0.5).floor(),
-            "floor" => f64::floor,
-            "ceil" => f64::ceil,
-            other => return unsupported(format!("nearest_mode {other:?}")),
-        };
-        Ok(positions.iter().map(|&p| round(p).clamp(0.0, size as f64 - 1.0) as usize).collect())
-    }
+    let Some(outside) = outside else { return Ok(vec![x]) };
+    let x = x.to_expr(node.dtype)?;
+    let value = Expr::scalar(node.float("extrapolation_value", 0.0), node.dtype).try_broadcast_to(x.shape())?;
+    Ok(vec![Expr::try_select(&outside, &value, &x)?.into()])
 }
 
 /// Whole factors repeat elements; anything else gathers them.
-fn nearest(node: &Node, x: &Value, axis: usize, indices: &[usize]) -> Result<Value, NodeError> {
+fn nearest(x: &Value, axis: usize, indices: &[usize]) -> Result<Value, NodeError> {
     let size = x.shape()[axis];
     let factor = indices.len() / size;
     if factor == 0 || indices.len() != factor * size || indices.iter().enumerate().any(|(o, &i)| i != o / factor) {
-        return x.gather(axis, indices, node.dtype);
+        return x.gather(axis, indices);
     }
     let (before, after) = (&x.shape()[..axis], &x.shape()[axis + 1..]);
     let with = |middle: &[usize]| -> Shape { [before, middle, after].concat().into() };
@@ -142,22 +138,28 @@ fn nearest(node: &Node, x: &Value, axis: usize, indices: &[usize]) -> Result<Val
     x.reshape(split)?.broadcast_to(&repeated)?.reshape(joined)
 }
 
-/// Interpolation along one axis is a product with a matrix that has two weights in each row.
-fn linear(node: &Node, x: &Value, axis: usize, positions: &[f64]) -> Result<Value, NodeError> {
-    let (x, size, count) = (x.to_expr(node.dtype)?, x.shape()[axis], positions.len());
-    let shape = Shape::from([size, count]);
+/// Interpolation along one axis is a product with a matrix of weights.
+fn interpolated(
+    node: &Node,
+    x: &Value,
+    at: usize,
+    positions: &[f64],
+    axis: Axis,
+    sampling: &Sampling,
+) -> Result<Value, NodeError> {
+    let (x, count) = (x.to_expr(node.dtype)?, positions.len());
+    let shape = Shape::from([axis.size, count]);
     let mut weights = vec![0.0; host::check_count(&shape)?];
     for (o, &p) in positions.iter().enumerate() {
-        let p = p.clamp(0.0, size as f64 - 1.0);
-        let (low, fraction) = (p.floor() as usize, p.fract());
-        weights[low * count + o] += 1.0 - fraction;
-        weights[(low + 1).min(size - 1) * count + o] += fraction;
+        for (i, weight) in sampling.taps(p, axis)? {
+            weights[i * count + o] += weight;
+        }
     }
     let weights = Expr::constant(Tensor::from_f64(shape, node.dtype, weights)?);
-    let dims = DotDims { lhs_contract: vec![axis], rhs_contract: vec![0], lhs_batch: vec![], rhs_batch: vec![] };
+    let dims = DotDims { lhs_contract: vec![at], rhs_contract: vec![0], lhs_batch: vec![], rhs_batch: vec![] };
     let y = x.try_dot_general(&weights, dims)?;
     // The new axis comes last: move it back.
     let mut perm: Vec<usize> = (0..x.rank() - 1).collect();
-    perm.insert(axis, x.rank() - 1);
+    perm.insert(at, x.rank() - 1);
     Ok(y.try_transpose(&perm)?.into())
 }

@@ -1,6 +1,7 @@
 //! Softmax and its logarithm.
 
 use super::Group;
+use crate::error::invalid;
 use crate::node::{Node, Outputs};
 use perturb_graph::Expr;
 
@@ -10,6 +11,9 @@ pub(super) const OPS: Group =
 /// From operator set 13 along one axis; before, over all axes from `axis` on, flattened.
 fn softmax(node: &Node, f: fn(&Expr, usize) -> Expr) -> Outputs {
     let x = node.expr_of_rank(0, 1)?;
+    if x.shape().contains(&0) {
+        return invalid("there is no distribution over nothing");
+    }
     if node.opset >= 13 {
         return Ok(vec![f(&x, node.axis("axis", -1, x.rank())?).into()]);
     }
