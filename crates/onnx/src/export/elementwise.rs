@@ -97,6 +97,7 @@ pub(super) fn cast(w: &mut Writer, node: &Expr, op: &Cast) -> Result {
 pub(super) fn binary(w: &mut Writer, node: &Expr, f: Binary) -> Result {
     let op = match f {
         Binary::Div | Binary::Rem if node.dtype() == DType::I64 => return integer_division(w, node, f),
+        Binary::Pow if node.dtype() == DType::I64 => return integer_power(w, node),
         Binary::Atan2 => return atan2(w, node),
         Binary::Pow => "Pow",
         Binary::Rem => {
@@ -127,6 +128,17 @@ fn integer_division(w: &mut Writer, node: &Expr, f: Binary) -> Result {
     let divisor = w.emit("Where", &[&none, &one, &b.name], vec![]);
     let result = w.emit(op, &[&a.name, &divisor], attributes);
     Ok(Stored { name: w.emit("Where", &[&none, &zero, &result], vec![]), shape })
+}
+
+/// Runtimes compute with floating-point numbers, where a negative power of 0 is infinite; it is 0 here, as those of 2.
+fn integer_power(w: &mut Writer, node: &Expr) -> Result {
+    let (a, b) = (w.stored(&node.inputs()[0])?, w.stored(&node.inputs()[1])?);
+    let shape = common(node, &[&a.shape, &b.shape])?;
+    let [zero, two] = [0.0, 2.0].map(|v| w.number(v, DType::I64));
+    let (none, negative) = (w.emit("Equal", &[&a.name, &zero], vec![]), w.emit("Less", &[&b.name, &zero], vec![]));
+    let both = w.emit("And", &[&none, &negative], vec![]);
+    let base = w.emit("Where", &[&both, &two, &a.name], vec![]);
+    Ok(Stored { name: w.emit("Pow", &[&base, &b.name], vec![]), shape })
 }
 
 /// The angle of (x, y); signs of zeros are not told apart.

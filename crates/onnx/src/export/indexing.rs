@@ -3,15 +3,33 @@
 use super::encode::{int, signed, text};
 use super::error::ExportError;
 use super::writer::{Stored, Writer};
-use perturb_graph::{CumSum, Expr, Gather, ScatterAdd, Shape, Tensor};
+use perturb_graph::{CumSum, Expr, Gather, Op, ScatterAdd, Shape, Tensor};
 
 type Result = std::result::Result<Stored, ExportError>;
 
+/// Indices into an axis of `size`. Ours mean the nearest place inside where they lie outside; the standard's must not,
+/// or count from the end.
+fn indices(w: &mut Writer, node: &Expr, size: usize) -> Result {
+    let inside = match node.op() {
+        Op::ArgMax(_) | Op::ArgSort(_) => true,
+        Op::Constant(known) => known
+            .try_as_slice::<i64>()
+            .is_some_and(|list| list.iter().all(|&i| usize::try_from(i).is_ok_and(|i| i < size))),
+        _ => false,
+    };
+    let mut name = w.full(node)?;
+    if !inside {
+        let (first, last) = (w.constant(&Tensor::scalar(0i64)), w.constant(&Tensor::scalar(size as i64 - 1)));
+        name = w.emit("Clip", &[&name, &first, &last], vec![]);
+    }
+    Ok(Stored { name, shape: node.shape().clone() })
+}
+
 /// Chosen slices. With paired axes the indexed axis is moved behind them, where the standard wants it.
 pub(super) fn gather(w: &mut Writer, node: &Expr, op: &Gather) -> Result {
-    let (x, indices) = (&node.inputs()[0], &node.inputs()[1]);
+    let x = &node.inputs()[0];
     let source = Stored { name: w.full(x)?, shape: x.shape().clone() };
-    let indices = Stored { name: w.full(indices)?, shape: indices.shape().clone() };
+    let indices = indices(w, &node.inputs()[1], x.shape()[op.axis])?;
     if op.batch == 0 {
         let name = w.emit("Gather", &[&source.name, &indices.name], vec![int("axis", op.axis as i64)]);
         return Ok(Stored { name, shape: node.shape().clone() });
@@ -28,17 +46,17 @@ pub(super) fn gather(w: &mut Writer, node: &Expr, op: &Gather) -> Result {
 
 /// Slices added up at their indices: rows of a matrix, one for every combination of paired axes and index.
 pub(super) fn scatter_add(w: &mut Writer, node: &Expr, op: &ScatterAdd) -> Result {
-    let (updates, indices) = (&node.inputs()[0], &node.inputs()[1]);
-    let (outer, count) = (op.axis - op.batch, indices.rank() - op.batch);
-    let batch: usize = indices.shape()[..op.batch].iter().product();
-    let per_batch: usize = indices.shape()[op.batch..].iter().product();
+    let (updates, places) = (&node.inputs()[0], &node.inputs()[1]);
+    let (outer, count) = (op.axis - op.batch, places.rank() - op.batch);
+    let batch: usize = places.shape()[..op.batch].iter().product();
+    let per_batch: usize = places.shape()[op.batch..].iter().product();
     let inner: Shape = node.shape()[op.batch..op.axis].iter().chain(&node.shape()[op.axis + 1..]).copied().collect();
 
     let rows = Stored { name: w.full(updates)?, shape: updates.shape().clone() };
     let rows = w.transpose(&rows, &exchanged(updates.rank(), op.batch, outer, count));
     let rows = w.reshape(&rows, [batch * per_batch, inner.count()]);
 
-    let positions = Stored { name: w.full(indices)?, shape: indices.shape().clone() };
+    let positions = indices(w, places, op.size)?;
     let mut positions = w.reshape(&positions, [batch, per_batch]);
     if batch > 1 {
         let starts = Tensor::new([batch, 1], (0..batch).map(|b| (b * op.size) as i64).collect::<Vec<_>>());

@@ -9,6 +9,8 @@ mod external;
 mod indexing;
 mod layout;
 mod pooling;
+mod scan;
+mod spectral;
 mod writer;
 
 pub use error::ExportError;
@@ -155,10 +157,12 @@ fn write(w: &mut Writer, node: &Expr) -> Result<Stored, ExportError> {
         Op::ArgSort(op) => indexing::sorted(w, node, op.axis, op.descending, true),
         Op::Sort(op) => indexing::sorted(w, node, op.axis, op.descending, false),
         Op::CumSum(op) => indexing::cum_sum(w, node, op),
+        Op::Fft(op) => spectral::fft(w, node, op),
+        Op::Scan(op) => scan::scan(w, node, op),
+        Op::Cholesky(_) | Op::TriangularSolve(_) | Op::Solve(_) | Op::Qr(_) | Op::Eigh(_) | Op::Svd(_) => {
+            error::unsupported(node.op().name(), "the standard has no matrix decompositions")
+        }
+        Op::RandomBits(_) => error::unsupported(node.op().name(), "the standard's random numbers are not reproducible"),
         Op::StopGradient(_) => w.stored(&node.inputs()[0]),
-        op => Err(ExportError::Unsupported {
-            op: op.name().into(),
-            reason: "no formulation in ONNX operators yet".into(),
-        }),
     }
 }

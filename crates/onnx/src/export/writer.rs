@@ -206,44 +206,89 @@ impl Writer {
         self.emit("Slice", &[name, &from, &to, &axes, &step], vec![])
     }
 
+    /// Writes a graph within the graph: what `write` adds goes there, and the names that it returns are its results.
+    /// Values of the surroundings are used by their names; nothing of the inside is left for them.
+    pub(super) fn nested(
+        &mut self,
+        name: &str,
+        input: Vec<ValueInfoProto>,
+        write: impl FnOnce(&mut Writer) -> Result<Vec<(ValueInfoProto, String)>, ExportError>,
+    ) -> Result<GraphProto, ExportError> {
+        let outside = std::mem::take(&mut self.nodes);
+        let (values, masks) = (self.values.clone(), self.masks.clone());
+        let outputs = write(self);
+        (self.values, self.masks) = (values, masks);
+        let nodes = std::mem::replace(&mut self.nodes, outside);
+        Ok(complete(name, nodes, input, outputs?))
+    }
+
     /// The graph that computes `outputs`, given by name, without what they do not need.
     pub(super) fn finish(
-        mut self,
+        self,
         name: &str,
         input: Vec<ValueInfoProto>,
         outputs: Vec<(ValueInfoProto, String)>,
     ) -> GraphProto {
-        let mut renamed: HashMap<String, String> = HashMap::new();
-        for (info, value) in &outputs {
-            let computed = self.nodes.iter().any(|n| n.output.contains(value));
-            if computed && !renamed.contains_key(value) {
-                renamed.insert(value.clone(), info.name.clone());
-            } else {
-                // An input, a constant, or what another output is already.
-                let value = renamed.get(value).unwrap_or(value).clone();
-                let output = vec![info.name.clone()];
-                let op_type = "Identity".to_string();
-                self.nodes.push(NodeProto { op_type, input: vec![value], output, ..Default::default() });
-            }
-        }
-        for node in &mut self.nodes {
-            for name in node.input.iter_mut().chain(&mut node.output) {
-                if let Some(new) = renamed.get(name) {
-                    *name = new.clone();
-                }
-            }
-        }
-        let output: Vec<ValueInfoProto> = outputs.into_iter().map(|(info, _)| info).collect();
-        let mut needed: HashSet<String> = output.iter().map(|o| o.name.clone()).collect();
-        let mut node: Vec<NodeProto> = Vec::new();
-        for candidate in self.nodes.into_iter().rev() {
-            if candidate.output.iter().any(|o| needed.contains(o)) {
-                needed.extend(candidate.input.iter().cloned());
-                node.push(candidate);
-            }
-        }
-        node.reverse();
-        let initializer = self.initializers.into_iter().filter(|t| needed.contains(&t.name)).collect();
-        GraphProto { node, name: name.to_string(), initializer, input, output, ..Default::default() }
+        let mut graph = complete(name, self.nodes, input, outputs);
+        let needed = references(&graph);
+        graph.initializer = self.initializers.into_iter().filter(|t| needed.contains(&t.name)).collect();
+        graph
     }
+
+    /// A name for something of the kind `stem`.
+    pub(super) fn fresh_name(&mut self, stem: &str) -> String {
+        self.fresh(stem)
+    }
+}
+
+/// A graph of the nodes that its outputs need, which get the names that they are declared with.
+fn complete(
+    name: &str,
+    mut nodes: Vec<NodeProto>,
+    input: Vec<ValueInfoProto>,
+    outputs: Vec<(ValueInfoProto, String)>,
+) -> GraphProto {
+    let mut renamed: HashMap<String, String> = HashMap::new();
+    let computed: HashSet<String> = nodes.iter().flat_map(|n| n.output.iter().cloned()).collect();
+    for (info, value) in &outputs {
+        if computed.contains(value) && !renamed.contains_key(value) {
+            renamed.insert(value.clone(), info.name.clone());
+        } else {
+            // An input, a constant, or what another output is already.
+            let op_type = "Identity".to_string();
+            let (input, output) = (vec![value.clone()], vec![info.name.clone()]);
+            nodes.push(NodeProto { op_type, input, output, ..Default::default() });
+        }
+    }
+    rename(&mut nodes, &renamed);
+    let output: Vec<ValueInfoProto> = outputs.into_iter().map(|(info, _)| info).collect();
+    let mut needed: HashSet<String> = output.iter().map(|o| o.name.clone()).collect();
+    let mut node: Vec<NodeProto> = Vec::new();
+    for candidate in nodes.into_iter().rev() {
+        if candidate.output.iter().any(|o| needed.contains(o)) {
+            needed.extend(candidate.input.iter().cloned());
+            needed.extend(candidate.attribute.iter().filter_map(|a| a.g.as_ref()).flat_map(references));
+            node.push(candidate);
+        }
+    }
+    node.reverse();
+    GraphProto { node, name: name.to_string(), input, output, ..Default::default() }
+}
+
+/// Renames values wherever nodes compute or use them, also in the graphs that nodes carry.
+fn rename(nodes: &mut [NodeProto], renamed: &HashMap<String, String>) {
+    for node in nodes {
+        for name in node.input.iter_mut().chain(&mut node.output) {
+            if let Some(new) = renamed.get(name) {
+                *name = new.clone();
+            }
+        }
+        node.attribute.iter_mut().filter_map(|a| a.g.as_mut()).for_each(|g| rename(&mut g.node, renamed));
+    }
+}
+
+/// Every name that a graph's nodes use, also in the graphs that they carry.
+fn references(graph: &GraphProto) -> HashSet<String> {
+    let nested = graph.node.iter().flat_map(|n| &n.attribute).filter_map(|a| a.g.as_ref()).flat_map(references);
+    graph.node.iter().flat_map(|n| n.input.iter().cloned()).chain(nested).collect()
 }

@@ -3,10 +3,13 @@
 use crate::numbers::{seeded, uniform};
 use crate::{nets, samples};
 use perturb_graph::{
-    DType, Domain, Expr, Graph, Intermediate, Interval, LinearBoundsOptions, Rounding, Tensor, grad, interval, jvp,
-    linear_bounds, vjp,
+    ArgMax, ArgSort, CumSum, DType, Domain, Expr, Fft, Gather, Graph, Intermediate, Interval, LinearBoundsOptions,
+    Rounding, ScatterAdd, Sort, Tensor, grad, interval, jvp, linear_bounds, vjp,
 };
 use rand_chacha::ChaCha8Rng;
+
+/// Primitives that the standard has no operators for.
+pub const NOT_WRITTEN: [&str; 7] = ["cholesky", "eigh", "qr", "random_bits", "solve", "svd", "triangular_solve"];
 
 /// A graph and a point to evaluate it at.
 pub struct Case {
@@ -32,6 +35,78 @@ impl Case {
     }
 }
 
+/// Outputs of inputs, and where to evaluate them.
+struct Function {
+    name: &'static str,
+    inputs: Vec<Expr>,
+    outputs: Vec<Expr>,
+    point: Vec<Tensor>,
+}
+
+/// Functions that the samples lack: of integers, of indices, of order; loops.
+fn more(dtype: DType) -> Vec<Function> {
+    let x = Expr::input("x", [2, 3, 4], dtype);
+    let i = Expr::input("i", [2, 5], DType::I64);
+    let values = (0..24).map(|v| f64::from(v * 7 % 24) / 8.0 - 1.4).collect();
+    let at = Tensor::from_f64([2, 3, 4], dtype, values).unwrap();
+    let index = Tensor::new([2, 5], vec![0i64, 2, 2, 1, 0, 1, 1, 0, 2, 2]).unwrap();
+    let apply = |op: perturb_graph::Op, inputs: &[&Expr]| {
+        Expr::apply(op, &inputs.iter().map(|e| (*e).clone()).collect::<Vec<_>>()).unwrap()
+    };
+    let order = |descending| apply(ArgSort { axis: 1, descending }.into(), &[&x]);
+    let gathered = |axis, batch| apply(Gather { axis, batch }.into(), &[&x, &i]);
+    let scattered = |axis: usize, batch: usize| {
+        let source =
+            if batch == 0 { x.slice_axis(2, 0, 2).transpose(&[2, 0, 1]).reshape([2, 2, 3]) } else { x.clone() };
+        let updates = apply(Gather { axis, batch }.into(), &[&source, &i]).square();
+        apply(ScatterAdd { axis, batch, size: 3 }.into(), &[&updates, &i])
+    };
+    let sums = |exclusive, reverse| apply(CumSum { axis: 1, exclusive, reverse }.into(), &[&x.square()]);
+    let looped = |reverse| {
+        let init = [x.slice_axis(0, 0, 1).reshape([3, 4]), Expr::full([2], 0.5, dtype)];
+        let (last, all) = Expr::scan(&init, &[x.clone(), x.square()], 2, reverse, |state, rows| {
+            let next = state[0].mul(&rows[0]).add(&x.reduce_sum(&[0], false)).tanh();
+            let other = state[1].add(&rows[1].reduce_sum(&[1], false).slice_axis(0, 0, 2));
+            Ok((vec![next.clone(), other], vec![next.relu(), rows[1].reduce_max(&[0], false)]))
+        })
+        .unwrap();
+        [last, all].concat()
+    };
+    let n = i.offset(-1.0);
+    let signal = x.reshape([3, 4, 2]);
+    let small = x.scale(1e-6);
+    let functions: Vec<(&'static str, Vec<Expr>)> = vec![
+        ("gather", vec![gathered(1, 0), gathered(0, 0).square()]),
+        ("gather, paired", vec![gathered(1, 1), apply(Gather { axis: 2, batch: 1 }.into(), &[&x, &i])]),
+        ("scatter_add", vec![scattered(1, 0), scattered(1, 1), scattered(2, 1)]),
+        ("sort", vec![apply(Sort { axis: 1, descending: false }.into(), &[&x.round()])]),
+        ("order", vec![order(false), order(true), apply(ArgMax { axis: 2 }.into(), &[&x.round()])]),
+        ("running sums", vec![sums(false, false), sums(true, false), sums(false, true), sums(true, true)]),
+        ("casts", vec![x.cast(DType::I64), i.cast(dtype), x.round().cast(DType::Bool), n.cast(DType::Bool)]),
+        ("integers", vec![n.add(&i).mul(&i), n.neg().abs(), n.sign(), n.square(), i.div(&n), n.rem(&i), n.pow(&i)]),
+        ("integer comparisons", vec![n.greater(&i.rem(&i.like(2.0))), Expr::select(&n, &i, &n), n.maximum(&i)]),
+        ("integer reductions", vec![i.reduce_sum(&[1], false), n.reduce_max(&[0], false)]),
+        ("near 0", vec![small.log1p(), small.expm1(), x.scale(40.0).expm1(), x.offset(0.4).log1p()]),
+        ("atan2 and remainder", vec![x.atan2(&x.reverse(&[2])), x.rem(&x.reverse(&[1])), x.abs().pow(&x)]),
+        (
+            "Fourier transform",
+            vec![
+                apply(Fft { inverse: false }.into(), &[&signal]),
+                apply(Fft { inverse: true }.into(), &[&signal.square()]),
+            ],
+        ),
+        ("loop", looped(false)),
+        ("loop backwards", looped(true)),
+    ];
+    let function = |(name, outputs)| Function {
+        name,
+        inputs: vec![x.clone(), i.clone()],
+        outputs,
+        point: vec![at.clone(), index.clone()],
+    };
+    functions.into_iter().map(function).collect()
+}
+
 /// Every sample, and its gradient.
 pub fn primitives(dtype: DType) -> Vec<Case> {
     let mut rng = seeded(11);
@@ -47,6 +122,16 @@ pub fn primitives(dtype: DType) -> Vec<Case> {
             cases.push(Case::new(name, &sample.inputs, gradient, point.clone()));
         }
         cases.push(Case::new(sample.name, &sample.inputs, outputs, point));
+    }
+    for Function { name, inputs, outputs, point } in more(dtype) {
+        let floats: Vec<Expr> = outputs.iter().filter(|y| y.dtype() == dtype).cloned().collect();
+        if !floats.is_empty() {
+            let weights: Vec<Expr> =
+                floats.iter().map(|y| Expr::constant(uniform(&mut rng, y.shape(), dtype, (0.5, 1.5)))).collect();
+            let gradient = vjp(&floats, &inputs[..1], &weights).unwrap();
+            cases.push(Case::new(format!("gradient of {name}"), &inputs, gradient, point.clone()));
+        }
+        cases.push(Case::new(name.to_string(), &inputs, outputs, point));
     }
     cases
 }

@@ -13,6 +13,6 @@ mod nets;
 #[allow(dead_code)]
 #[path = "../../../graph/tests/oracles/numbers.rs"]
 mod numbers;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../../graph/tests/oracles/samples/mod.rs"]
 mod samples;

@@ -3,7 +3,7 @@
 use crate::cases::{self, Case};
 use crate::numbers::difference;
 use perturb_graph::{DType, Expr, Graph, Tensor, eval};
-use perturb_onnx::{ExportOptions, ImportOptions, OnnxError, OnnxModel, export, import};
+use perturb_onnx::{ExportError, ExportOptions, ImportOptions, OnnxError, OnnxModel, export, import};
 
 /// The graph after a journey through the format.
 pub fn returned(graph: &Graph, dtype: DType) -> Graph {
@@ -12,11 +12,14 @@ pub fn returned(graph: &Graph, dtype: DType) -> Graph {
 }
 
 fn check(case: &Case) -> Result<(), String> {
-    let bytes = export(&case.graph, &ExportOptions::default()).map_err(|e| e.to_string())?;
+    let bytes = match export(&case.graph, &ExportOptions::default()) {
+        Err(ExportError::Unsupported { op, .. }) if cases::NOT_WRITTEN.contains(&op.as_str()) => return Ok(()),
+        other => other.map_err(|e| e.to_string())?,
+    };
     let options = ImportOptions { dtype: DType::F64, ..Default::default() };
     let back = match import(&OnnxModel::from_bytes(bytes).unwrap(), &options) {
-        // Positions of maxima are run-time integers, which the importer does not read.
-        Err(OnnxError::Unsupported { needs, .. }) if needs.iter().any(|n| n.op == "MaxPool") => return Ok(()),
+        // Loops are written, not read.
+        Err(OnnxError::Unsupported { needs, .. }) if needs.iter().all(|n| n.op == "Scan") => return Ok(()),
         other => other.map_err(|e| e.to_string())?,
     };
     let names = |g: &Graph| g.outputs.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
@@ -29,7 +32,12 @@ fn check(case: &Case) -> Result<(), String> {
             return Err(format!("{}{} instead of {}{}", g.dtype(), g.shape(), e.dtype(), e.shape()));
         }
         // Some functions are composed differently in the format: a power, a product of scattered elements.
-        if let Some(difference) = difference(&g.to_f64_vec(), &e.to_f64_vec(), 1e-12) {
+        // What is not a number on both sides is equal.
+        let (mut g, mut e) = (g.to_f64_vec(), e.to_f64_vec());
+        for (g, e) in g.iter_mut().zip(&mut e).filter(|(g, e)| g.is_nan() && e.is_nan()) {
+            (*g, *e) = (0.0, 0.0);
+        }
+        if let Some(difference) = difference(&g, &e, 1e-12) {
             return Err(difference);
         }
     }
@@ -44,7 +52,10 @@ fn check_all(cases: Vec<Case>) {
 
 #[test]
 fn primitives_and_their_gradients() {
-    check_all(cases::primitives(DType::F64));
+    let mut cases = cases::primitives(DType::F64);
+    // The importer takes a declared size of 0 for an unknown one, as exporters write it.
+    cases.retain(|c| c.point.iter().all(|t| t.count() > 0));
+    check_all(cases);
 }
 
 #[test]
