@@ -4,7 +4,8 @@
 
 pub mod stored;
 
-use perturb_graph::{DType, Graph, Tensor, eval};
+use perturb_engine::{Executable, Options};
+use perturb_graph::{DType, Expr, Graph, Tensor, eval};
 use perturb_onnx::proto::*;
 use perturb_onnx::{ImportOptions, OnnxError, OnnxModel, import};
 
@@ -96,6 +97,12 @@ pub fn run(model: ModelProto, x: &[f64]) -> (Vec<usize>, Vec<f64>) {
     let input = Tensor::new(graph.inputs[0].shape(), x.to_vec()).unwrap();
     let y = eval(&graph.output_exprs(), &[(graph.inputs[0].clone(), input)]).unwrap().remove(0);
     (y.shape().to_vec(), y.to_f64_vec())
+}
+
+/// Values of expressions, by the engine.
+pub fn compute(outputs: &[Expr], inputs: &[Expr], values: &[Tensor]) -> Vec<Tensor> {
+    let executable = Executable::compile(outputs, inputs, &Options::default()).unwrap();
+    executable.run(&values.iter().collect::<Vec<_>>()).unwrap()
 }
 
 /// Every integer among a model's attributes and constants.
