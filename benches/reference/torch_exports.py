@@ -130,7 +130,10 @@ class Tokens(nn.Module):
 
 
 class Causal(nn.Module):
-    """A decoder block over token ids with a causal mask and tied weights, as in Radford et al. 2019."""
+    """A decoder block over token ids with a causal mask and tied weights, as in Radford et al. 2019.
+
+    Exporters store equal weights once and tied ones twice, so not every parameter of the file is one of the model.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +181,7 @@ def models() -> list[tuple[str, nn.Module, dict[str, torch.Tensor], list[str]]]:
         ("gru", Recurrent(nn.GRU), {"series": series}, ["series"]),
         ("rnn", Recurrent(nn.RNN), {"series": series}, ["series"]),
         ("encoder", Tokens(), {"ids": ids, "mask": mask}, ["embedding.weight"]),
-        ("causal", Causal(), {"ids": ids}, ["embedding.weight"]),
+        ("causal", Causal(), {"ids": ids}, ["qkv.bias"]),
         ("odds", Odds(), {"x": torch.randn(2, 5), "choice": torch.tensor([[0, 3], [4, 4]])}, ["x"]),
     ]
 
