@@ -13,8 +13,8 @@ pub(crate) struct Prepared {
     pub originals: HashMap<u64, Expr>,
 }
 
-/// Rewrites what depends on `variables`: quotients with a varying divisor become products with a reciprocal, maxima and
-/// minima become a sum with a `relu`, x·x becomes a square, and a matrix product of two varying operands becomes
+/// Rewrites what depends on `variables`: quotients with a varying divisor become products with a reciprocal, powers with a
+/// varying exponent exponentials, maxima and minima become a sum with a `relu`, x·x becomes a square, and a matrix product of two varying operands becomes
 /// elementwise products and a sum, as does a convolution of a varying image with a varying kernel. Loops are written out.
 pub(crate) fn prepare(outputs: &[Expr], variables: &[Expr]) -> Result<Prepared> {
     let outputs = &unroll(outputs, variables)?;
@@ -60,6 +60,8 @@ fn rewrite(node: &Expr, varies: &[bool]) -> Result<Option<Expr>> {
             let (base, other) = by_base();
             Some(base.sub(&base.sub(other).relu()))
         }
+        // Unknown where the base may be negative, as the interval is.
+        Op::Binary(Binary::Pow) if varies[1] => Some(operands[1].mul(&operands[0].log()).exp()),
         Op::Binary(Binary::Mul) if operands[0].id() == operands[1].id() => Some(operands[0].square()),
         Op::Dot(dims) if varies.iter().all(|&v| v) => Some(products_and_sum(dims, operands, node.shape())?),
         Op::Conv(conv) if varies.iter().all(|&v| v) && conv.result == Slot::Response => {
