@@ -80,6 +80,13 @@ pub enum EngineError {
         index: i64,
         /// Size of the axis: indices go from 0 to this, exclusive.
         size: usize,
+    /// A device cannot run the graph, or is not there.
+    #[error("device {device}: {reason}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What is wrong, and what to do.
+        reason: String,
     },
     /// A transform of the graph failed.
     #[error(transparent)]

@@ -18,6 +18,8 @@
 //! sum is taken in a fixed order.
 
 mod compile;
+#[cfg(feature = "burn")]
+pub mod burn;
 mod element;
 mod error;
 mod executable;
