@@ -80,6 +80,7 @@ pub enum EngineError {
         index: i64,
         /// Size of the axis: indices go from 0 to this, exclusive.
         size: usize,
+    },
     /// A device cannot run the graph, or is not there.
     #[error("device {device}: {reason}")]
     Device {

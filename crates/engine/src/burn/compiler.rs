@@ -87,7 +87,13 @@ impl Compiler<'_> {
 
     fn primitive(&mut self, index: usize, op: &Op, node: &Node) -> Result<(), EngineError> {
         let work = match self.on_device(op, node) {
-            Ok(kernel) => Work::Device(kernel),
+            Ok(kernel) => match op {
+                Op::Gather(g) => {
+                    Work::Indexed { kernel, op: op.name(), size: self.plan.kinds[node.inputs[0]].0[g.axis] }
+                }
+                Op::ScatterAdd(s) => Work::Indexed { kernel, op: op.name(), size: s.size },
+                _ => Work::Device(kernel),
+            },
             Err(reason) => {
                 let operands: Vec<_> =
                     node.inputs.iter().map(|&i| (&self.plan.kinds[i].0, self.plan.kinds[i].1)).collect();

@@ -47,6 +47,12 @@ pub(super) struct Step {
 /// Where a node is computed.
 pub(super) enum Work {
     Device(Kernel),
+    /// The last operand, on the host, indexes an axis of this size.
+    Indexed {
+        kernel: Kernel,
+        op: &'static str,
+        size: usize,
+    },
     Host(HostKernel),
 }
 
@@ -150,12 +156,25 @@ impl Step {
             Work::Device(kernel) => {
                 Ok(Value::Device(kernel(operands.into_iter().map(|v| v.on_device(handle)).collect())))
             }
+            Work::Indexed { kernel, op, size } => {
+                check_indices(op, *size, operands.last())?;
+                Ok(Value::Device(kernel(operands.into_iter().map(|v| v.on_device(handle)).collect())))
+            }
             Work::Host(kernel) => {
                 let of = |(value, &i): (Value, &usize)| (value, kinds[i].0.clone(), kinds[i].1);
                 let operands = fetch(operands.into_iter().zip(&self.inputs).map(of).collect(), device)?;
                 Ok(Value::Host(kernel.run(&operands.iter().collect::<Vec<_>>())?))
             }
         }
+    }
+}
+
+fn check_indices(op: &'static str, size: usize, indices: Option<&Value>) -> Result<(), EngineError> {
+    let Some(Value::Host(indices)) = indices else { return Ok(()) };
+    let outside = |&&i: &&i64| usize::try_from(i).map_or(true, |i| i >= size);
+    match indices.try_as_slice::<i64>().and_then(|indices| indices.iter().find(outside)) {
+        Some(&index) => Err(EngineError::Index { op, index, size }),
+        None => Ok(()),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Slices chosen by indices, and their adjoint. An index outside of its axis means the nearest one inside.
+//! Slices chosen by indices, and their adjoint. Indices come from the host, which has checked them.
 
 use super::kernel::{Kernel, Site, take};
 use super::value::extent;
-use burn_backend::tensor::IndexingUpdateOp;
 use burn_backend::ops::{FloatTensorOps, IntTensorOps};
+use burn_backend::tensor::IndexingUpdateOp;
 use burn_dispatch::{Dispatch, DispatchTensor};
 use perturb_graph::{Gather, GatherSizes, ScatterAdd};
 
@@ -66,11 +66,10 @@ impl Indexed {
     }
 
     fn indices(&self, indices: DispatchTensor) -> DispatchTensor {
-        let inside = Dispatch::int_clamp(indices, 0i64.into(), (self.0.size as i64 - 1).into());
         if !self.paired() {
-            return Dispatch::int_reshape(inside, [self.0.count].into());
+            return Dispatch::int_reshape(indices, [self.0.count].into());
         }
-        let thin = Dispatch::int_reshape(inside, [self.0.batch, 1, self.0.count, 1].into());
+        let thin = Dispatch::int_reshape(indices, [self.0.batch, 1, self.0.count, 1].into());
         Dispatch::int_expand(thin, self.slice_shape().into())
     }
 }

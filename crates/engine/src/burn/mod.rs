@@ -25,8 +25,7 @@
 //! rounding only: the order of sums is the device's, and GPUs approximate some functions.
 //!
 //! Integers and truth values live on the host, where they are exact in 64 bits whatever the device, and are moved to the
-//! device where they index it. An index outside of its axis means the nearest one inside, as in the primitive's
-//! definition.
+//! device where they index it; an index outside of its axis is an error.
 //!
 //! The host computes, and [`BurnExecutable::fallbacks`] names with the reason: primitives with an integer result and
 //! floating-point operands (`arg_max`, `arg_sort`, casts to integers and truth values); `sort`, which Burn leaves to the

@@ -26,6 +26,7 @@ pub(super) fn extent(shape: &[usize]) -> burn_backend::Shape {
 
 impl Value {
     /// The value on the device. Integers become indices, which fit in 32 bits: not every device has more.
+    /// Only called with indices that were checked, and with floating-point numbers.
     pub fn on_device(self, device: &DispatchDevice) -> DispatchTensor {
         let tensor = match self {
             Value::Device(tensor) => return tensor,
