@@ -17,9 +17,9 @@
 //! Results do not depend on the number of threads: work is split by its size, never by the size of the pool, and every
 //! sum is taken in a fixed order.
 
-mod compile;
 #[cfg(feature = "burn")]
 pub mod burn;
+mod compile;
 mod element;
 mod error;
 mod executable;

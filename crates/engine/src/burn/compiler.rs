@@ -60,6 +60,7 @@ impl Compiler<'_> {
                 return Err(self.device.error(reason.into()));
             }
             Kind::Op(op) => return self.primitive(index, op, node),
+            Kind::Loop(_, scan) => return self.primitive(index, &Op::Scan(scan.clone()), node),
             Kind::Const(tensor) => self.keep(tensor.clone()),
             Kind::Uniform(value) if lives_on_device(&node.shape, node.dtype) => {
                 Value::Device(self.uniform(*value, node))

@@ -27,10 +27,15 @@
 //! Integers and truth values live on the host, where they are exact in 64 bits whatever the device, and are moved to the
 //! device where they index it; an index outside of its axis is an error.
 //!
-//! The host computes, and [`BurnExecutable::fallbacks`] names with the reason: primitives with an integer result and
-//! floating-point operands (`arg_max`, `arg_sort`, casts to integers and truth values); `sort`, which Burn leaves to the
-//! host as well; `rem`, whose sign differs; convolutions over more than three spatial axes; and any primitive that Burn
-//! does not have. A fallback costs two transfers in every run.
+//! The host computes, and [`BurnExecutable::fallbacks`] names with the reason:
+//!
+//! - primitives with an integer result and floating-point operands: `argmax`, `argsort`, casts to integers and truth
+//!   values;
+//! - `sort`, which Burn leaves to the host as well, and `rem`, whose sign Burn defines otherwise;
+//! - Fourier transforms, factorisations, linear systems, and loops (`scan`);
+//! - convolutions over more than three spatial axes, and what touches a tensor without elements.
+//!
+//! A fallback costs two transfers in every run, and lets the device wait.
 
 mod compiler;
 mod contraction;
