@@ -81,6 +81,14 @@ pub enum EngineError {
         /// Size of the axis: indices go from 0 to this, exclusive.
         size: usize,
     },
+    /// A device cannot run the graph, or is not there.
+    #[error("device {device}: {reason}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// A transform of the graph failed.
     #[error(transparent)]
     Graph(#[from] GraphError),

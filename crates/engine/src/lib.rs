@@ -17,6 +17,8 @@
 //! Results do not depend on the number of threads: work is split by its size, never by the size of the pool, and every
 //! sum is taken in a fixed order.
 
+#[cfg(feature = "burn")]
+pub mod burn;
 mod compile;
 mod element;
 mod error;
