@@ -108,7 +108,6 @@ impl Device {
 // The adapters of a graphics API, discrete GPUs first. The default device is only a name for one of them.
 #[cfg(any(feature = "burn-vulkan", feature = "burn-metal", feature = "burn-webgpu"))]
 fn graphics(api: burn_dispatch::devices::WgpuBackend) -> Vec<DispatchDevice> {
-    use burn_backend::Device as _;
     use burn_dispatch::devices::{CubeDevice, WgpuDevice, WgpuDeviceKind};
     let kinds = [
         WgpuDeviceKind::DiscreteGpu(0),
