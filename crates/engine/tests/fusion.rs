@@ -84,6 +84,26 @@ fn outer_products_of_every_layout() {
 }
 
 #[test]
+fn products_that_are_read_transposed_are_computed_so() {
+    for (seed, (batch, m, k, n)) in [(1, 5, 7, 3), (4, 65, 1, 33), (2, 90, 40, 130)].into_iter().enumerate() {
+        for dtype in [DType::F32, DType::F64] {
+            let (x, g) = (Expr::input("x", [batch, k, m], dtype), Expr::input("g", [batch, k, n], dtype));
+            let dims = perturb_graph::DotDims {
+                lhs_contract: vec![1],
+                rhs_contract: vec![1],
+                lhs_batch: vec![0],
+                rhs_batch: vec![0],
+            };
+            let y = x.dot_general(&g, dims);
+            let z = y.transpose(&[0, 2, 1]).scale(3.0);
+            let inputs = [x, g];
+            assert_eq!(check("transposed", std::slice::from_ref(&z), &inputs, seed as u64), 1);
+            check("both ways", &[z, y.relu(), y], &inputs, seed as u64);
+        }
+    }
+}
+
+#[test]
 fn the_sign_of_an_argument_is_that_of_its_rectified_value() {
     let x = Expr::input("x", [7], DType::F32);
     let values = [f32::NAN, -0.0, 0.0, 1e-45, -1e-45, f32::INFINITY, f32::NEG_INFINITY];

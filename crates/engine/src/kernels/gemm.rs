@@ -100,6 +100,15 @@ pub(crate) struct Product {
 }
 
 impl Product {
+    /// Computes the transpose of every matrix instead; the operands change places.
+    pub fn transpose(&mut self) {
+        std::mem::swap(&mut self.m, &mut self.n);
+        std::mem::swap(&mut self.lhs, &mut self.rhs);
+        for operand in [&mut self.lhs, &mut self.rhs] {
+            std::mem::swap(&mut operand.row_stride, &mut operand.column_stride);
+        }
+    }
+
     /// Floating-point operations of one run.
     pub fn flops(&self) -> u64 {
         2 * (self.batch.iter().product::<usize>() * self.m * self.n * self.k) as u64

@@ -5,8 +5,42 @@ use crate::kernels::conv::Convolving;
 use crate::kernels::gemm::{Operand, Product};
 use crate::kernels::matrices::Routine;
 use crate::kernels::reduce::Reduction;
+use crate::lower::{Kind, Lowered, Node};
 use crate::view::{View, collapse};
 use perturb_graph::{ConvShapes, Convolution, DotDims, Op, Shape, Slot};
+
+/// The order of axes that exchanges the last two.
+fn exchanged(rank: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rank).collect();
+    order.swap(rank - 2, rank - 1);
+    order
+}
+
+/// Products of matrices, or of batches of them, that are only ever read with their last two axes exchanged, such as
+/// gradients of weights that are used transposed.
+pub(super) fn read_transposed(graph: &Lowered) -> Vec<bool> {
+    // One free axis on each side: the last two axes are then the rows and the columns.
+    let of_matrices = |node: &Node| match &node.kind {
+        Kind::Op(Op::Dot(d)) => {
+            let one_free =
+                |x: usize, contract: &[usize]| graph.nodes[x].shape.len() == d.lhs_batch.len() + contract.len() + 1;
+            one_free(node.inputs[0], &d.lhs_contract) && one_free(node.inputs[1], &d.rhs_contract)
+        }
+        _ => false,
+    };
+    let mut only: Vec<Option<bool>> = vec![None; graph.nodes.len()];
+    for node in &graph.nodes {
+        for &x in node.inputs.iter().filter(|&&x| of_matrices(&graph.nodes[x])) {
+            let exchanges = match &node.kind {
+                Kind::Op(Op::Transpose(t)) => t.perm[..] == exchanged(node.shape.len())[..],
+                _ => false,
+            };
+            only[x] = Some(only[x].unwrap_or(true) && exchanges);
+        }
+    }
+    graph.outputs.iter().for_each(|&o| only[o] = Some(false));
+    only.into_iter().map(|only| only == Some(true)).collect()
+}
 
 impl Builder<'_> {
     pub(super) fn reduce(&mut self, i: usize, axes: &[usize], max: bool) -> View {
@@ -54,7 +88,7 @@ impl Builder<'_> {
         let count = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.shape[a]).product::<usize>();
         let batch_strides = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.strides[a]).collect::<Vec<_>>();
         let (m, n, k) = (count(&left, &lf), count(&right, &rf), count(&left, &lc));
-        let product = Product {
+        let mut product = Product {
             batch: dims.lhs_batch.iter().map(|&a| left.shape[a]).collect(),
             m,
             n,
@@ -72,7 +106,14 @@ impl Builder<'_> {
                 column_stride: rcol,
             },
         };
-        self.step(Work::Product(product), vec![left.source, right.source], &node.shape, node.dtype)
+        if !self.read_transposed[i] {
+            return self.step(Work::Product(product), vec![left.source, right.source], &node.shape, node.dtype);
+        }
+        // (A·B)ᵀ = Bᵀ·Aᵀ, which then lies as its users read it.
+        product.transpose();
+        let order = exchanged(node.shape.len());
+        let shape: Shape = order.iter().map(|&a| node.shape[a]).collect();
+        self.step(Work::Product(product), vec![right.source, left.source], &shape, node.dtype).transpose(&order)
     }
 
     // A reading of a node as matrices with one stride for `rows` and one for `columns`; copied if there is none.

@@ -1,5 +1,6 @@
 //! Steps: each writes one buffer from views of others.
 
+use super::contractions::read_transposed;
 use super::fuse::{is_elementwise, roots};
 use super::registers::allocate_registers;
 use crate::kernels::conv::Convolving;
@@ -97,6 +98,7 @@ pub(crate) fn build(graph: &Lowered) -> Plan {
     let mut builder = Builder {
         graph,
         root: roots(graph),
+        read_transposed: read_transposed(graph),
         views: vec![None; graph.nodes.len()],
         contiguous: HashMap::new(),
         steps: Vec::new(),
@@ -126,6 +128,7 @@ pub(crate) fn build(graph: &Lowered) -> Plan {
 pub(super) struct Builder<'a> {
     pub(super) graph: &'a Lowered,
     root: Vec<usize>,
+    pub(super) read_transposed: Vec<bool>,
     // How each node's value is read; none for nodes inside a fused program, and for uniform values.
     views: Vec<Option<View>>,
     // Contiguous copies that were made of nodes.
