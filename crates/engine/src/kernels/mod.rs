@@ -4,7 +4,7 @@
 //! Miri checks it (nightly toolchain) on tests of small shapes in some minutes:
 //!
 //! ```text
-//! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-ignore-leaks" \
+//! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-deterministic-floats" \
 //!     cargo +nightly miri test -p perturb-engine --test types --test state --test loops -- \
 //!     adam variables_change large_variables sessions values_of mistakes states_that slices_and loops_inside
 //! ```
