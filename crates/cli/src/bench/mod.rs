@@ -37,7 +37,8 @@ struct Line {
     gflops: Option<f64>,
     /// What kernels read and write, at the median time.
     gigabytes_per_second: Option<f64>,
-    /// The larger of both as a share of what a plain product and a plain copy reach in this run.
+    /// The larger of both as a share of what a plain product and a plain copy reach in this run; more than 1 where data
+    /// stay in the caches, which the copy's do not.
     share_of_peak: Option<f64>,
     /// Most memory that the process held while the workload was prepared and run.
     peak_megabytes: Option<f64>,
