@@ -11,6 +11,7 @@ mod linear_algebra;
 mod loops;
 pub use loops::recurrent;
 mod pooling;
+mod random;
 mod sampling;
 mod structure;
 
@@ -93,5 +94,6 @@ pub fn all(dtype: DType) -> Vec<Sample> {
     loops::add(&mut table);
     cumulative::add(&mut table);
     sampling::add(&mut table);
+    random::add(&mut table);
     table.samples
 }
