@@ -16,7 +16,7 @@ pub enum Device {
     Vulkan(usize),
     /// An Apple GPU through Metal (feature `burn-metal`).
     Metal(usize),
-    /// A GPU through WebGPU (feature `burn-webgpu`).
+    /// A GPU through WebGPU (feature `burn-webgpu`): the browser's, or outside of one whatever lies under it.
     WebGpu(usize),
 }
 
@@ -52,6 +52,11 @@ impl Device {
         devices.into_iter().nth(self.index()).ok_or_else(|| {
             self.error(format!("{found} device(s) of this kind found: check the driver, or choose another device"))
         })
+    }
+
+    /// Whether it computes in `f64`: the shading languages have at most its arithmetic, but no functions such as eˣ.
+    pub(super) fn has_f64(self) -> bool {
+        matches!(self, Device::Cpu | Device::Cuda(_))
     }
 
     pub(super) fn error(self, reason: String) -> EngineError {
@@ -97,7 +102,7 @@ impl Device {
             #[cfg(feature = "burn-metal")]
             Device::Metal(_) => || graphics(burn_dispatch::devices::WgpuBackend::Metal),
             #[cfg(feature = "burn-webgpu")]
-            Device::WebGpu(_) => || graphics(burn_dispatch::devices::WgpuBackend::WebGpu),
+            Device::WebGpu(_) => || graphics(burn_dispatch::devices::WgpuBackend::Auto),
             #[allow(unreachable_patterns)]
             _ => return None,
         };

@@ -50,7 +50,10 @@ pub(super) fn unary(f: Unary, site: &Site) -> Result<Kernel, String> {
         Unary::Floor => Dispatch::float_floor,
         Unary::Ceil => Dispatch::float_ceil,
         Unary::Round => Dispatch::float_round,
-        Unary::Log1p => Dispatch::float_log1p,
+        Unary::Log1p => {
+            let terms = if site.dtype == DType::F64 { 12 } else { 6 };
+            return Ok(of_one(move |x| log1p(x, terms, truth)));
+        }
         Unary::Expm1 => {
             let terms = if site.dtype == DType::F64 { 18 } else { 10 };
             return Ok(of_one(move |x| expm1(x, terms, truth)));
@@ -88,6 +91,21 @@ fn expm1(x: DispatchTensor, terms: usize, truth: BoolDType) -> DispatchTensor {
         .rev()
         .fold(start, |sum, k| Dispatch::float_add_scalar(Dispatch::float_mul(factor(k), sum), 1f64.into()));
     Dispatch::float_mask_where(far, near, Dispatch::float_mul(x.clone(), sum))
+}
+
+// Near 0 by the series 2(s + s³/3 + s⁵/5 + …) with s = x/(2 + x), elsewhere ln(1 + x), which some devices take anywhere.
+fn log1p(x: DispatchTensor, terms: usize, truth: BoolDType) -> DispatchTensor {
+    let far = Dispatch::float_log(Dispatch::float_add_scalar(x.clone(), 1f64.into()));
+    let near = Dispatch::float_lower_elem(Dispatch::float_abs(x.clone()), 0.25f64.into(), truth);
+    let s = Dispatch::float_div(x.clone(), Dispatch::float_add_scalar(x, 2f64.into()));
+    let square = Dispatch::float_mul(s.clone(), s.clone());
+    let coefficient = |k: usize| 2.0 / (2 * k + 1) as f64;
+    let last = Dispatch::float_mul_scalar(square.clone(), coefficient(terms).into());
+    let sum = (0..terms).rev().fold(last, |sum, k| {
+        let sum = Dispatch::float_add_scalar(sum, coefficient(k).into());
+        if k == 0 { sum } else { Dispatch::float_mul(sum, square.clone()) }
+    });
+    Dispatch::float_mask_where(far, near, Dispatch::float_mul(s, sum))
 }
 
 /// Functions of two operands.

@@ -22,7 +22,8 @@
 //! Floating-point values live on the device, from the weights, which are moved there when a graph is compiled, to the
 //! outputs, which are moved back together at the end of a run. Every primitive with a floating-point result is mapped to
 //! Burn's operations, except those listed below. Results differ from those of [`Executable`](crate::Executable) by
-//! rounding only: the order of sums is the device's, and GPUs approximate some functions.
+//! rounding only: the order of sums is the device's, and GPUs approximate functions to an absolute rather than a relative
+//! error and may take subnormal numbers for 0. `f64` needs the CPU or CUDA.
 //!
 //! Integers and truth values live on the host, where they are exact in 64 bits whatever the device, and are moved to the
 //! device where they index it; an index outside of its axis is an error.
