@@ -70,6 +70,16 @@ pub enum DataError {
         /// Which rule, where in the file.
         reason: String,
     },
+    /// A line of a text file breaks the rules of its format.
+    #[error("{}, line {line}: {reason}", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1, of the unpacked text.
+        line: usize,
+        /// Which rule, and what stands there.
+        reason: String,
+    },
     /// An input is NaN or infinite.
     #[error("{}: example {example} holds {value} at element {element} (counted from 0); remove or repair it", .path.display())]
     NonFinite {
@@ -175,5 +185,10 @@ impl DataError {
     /// A [`DataError::Malformed`] at `path`.
     pub(crate) fn malformed(path: &Path, reason: impl Into<String>) -> DataError {
         DataError::Malformed { path: path.to_path_buf(), reason: reason.into() }
+    }
+
+    /// A [`DataError::Line`] at `path`.
+    pub(crate) fn line(path: &Path, line: usize, reason: impl Into<String>) -> DataError {
+        DataError::Line { path: path.to_path_buf(), line, reason: reason.into() }
     }
 }

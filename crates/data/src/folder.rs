@@ -3,7 +3,8 @@
 use crate::error::{DataError, Result};
 use crate::load::{LoadOptions, Loaded};
 use crate::picture::{Planes, has_image_name};
-use crate::{Format, labels};
+use crate::{Format, labels, npz};
+use perturb_graph::Tensor;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -148,4 +149,32 @@ fn attach(mut loaded: Loaded, labels: labels::Labels, path: &Path) -> Result<Loa
 
 fn is_table(path: &Path) -> bool {
     path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+}
+
+/// A picture of a collection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedImage {
+    /// The file's name without its ending.
+    pub name: String,
+    /// f32 `[C, H, W]` in [0, 1].
+    pub image: Tensor,
+}
+
+/// Loads every PNG or JPEG image of a folder, in the order of their names, each at its own size: collections for
+/// restoration such as Set5 and BSD68. `channels` as in [`load_image`](crate::load_image).
+///
+/// # Errors
+/// [`DataError::Read`]; [`DataError::Empty`]; [`DataError::Malformed`] for damaged images.
+pub fn load_images(folder: &Path, channels: Option<usize>) -> Result<Vec<NamedImage>> {
+    let files = entries(folder)?.into_iter().filter(|p| p.is_file() && has_image_name(p));
+    let load = |path: PathBuf| {
+        let Planes { channels, height, width, data } = Planes::read(&path, channels)?;
+        let name = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(NamedImage { name, image: npz::tensor(&path, vec![channels, height, width], data)? })
+    };
+    let images = files.map(load).collect::<Result<Vec<_>>>()?;
+    if images.is_empty() {
+        return Err(DataError::Empty { path: folder.to_path_buf(), expected: "PNG or JPEG images" });
+    }
+    Ok(images)
 }

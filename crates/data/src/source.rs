@@ -4,7 +4,7 @@ use crate::error::{DataError, Result};
 use crate::stored::{Stored, Target};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Deflate cannot expand data by more than this factor (a match of 258 bytes takes at least two bits).
@@ -13,7 +13,7 @@ const MAX_DEFLATE_RATIO: u64 = 1032;
 /// A stream of bytes with an upper bound of its length.
 pub(crate) struct Source<'a> {
     path: PathBuf,
-    reader: Box<dyn Read + 'a>,
+    reader: Box<dyn BufRead + 'a>,
     /// No more bytes than this can come; allocations are bounded by it.
     capacity: u64,
 }
@@ -28,14 +28,19 @@ impl<'a> Source<'a> {
         let gzipped =
             read_available(&mut reader, &mut start).map_err(DataError::read(path))? == 2 && start == [0x1f, 0x8b];
         reader.seek_relative(-(length.min(2) as i64)).map_err(DataError::read(path))?;
-        let reader: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        let reader: Box<dyn BufRead> =
+            if gzipped { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { Box::new(reader) };
         let capacity = if gzipped { expanded(length) } else { length };
         Ok(Source { path: path.to_path_buf(), reader, capacity })
     }
 
     /// An entry of an archive, `compressed` bytes that should unpack to `size`.
     pub(crate) fn entry(path: &Path, reader: impl Read + 'a, compressed: u64, size: u64) -> Source<'a> {
-        Source { path: path.to_path_buf(), reader: Box::new(reader), capacity: size.min(expanded(compressed)) }
+        Source {
+            path: path.to_path_buf(),
+            reader: Box::new(BufReader::new(reader)),
+            capacity: size.min(expanded(compressed)),
+        }
     }
 
     /// The file, for error messages.
@@ -47,9 +52,7 @@ impl<'a> Source<'a> {
     /// counts as ended.
     pub(crate) fn read_up_to(&mut self, buffer: &mut [u8]) -> Result<usize> {
         read_available(&mut self.reader, buffer).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
-                DataError::malformed(&self.path, format!("the compressed data are damaged ({e}); fetch the file again"))
-            }
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => damaged(&self.path, &e),
             _ => DataError::Read { path: self.path.clone(), source: e },
         })
     }
@@ -110,6 +113,17 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// Appends bytes up to and with the next line feed, at most `limit` of them, and returns how many.
+    pub(crate) fn read_line(&mut self, limit: u64, line: &mut Vec<u8>) -> Result<usize> {
+        let read = (&mut self.reader).take(limit).read_until(b'\n', line);
+        read.map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                damaged(&self.path, &e)
+            }
+            _ => DataError::Read { path: self.path.clone(), source: e },
+        })
+    }
+
     /// Reads past the last element, so that the checksum of compressed data is compared.
     ///
     /// # Errors
@@ -125,6 +139,35 @@ impl<'a> Source<'a> {
     fn truncated(&self, what: &str, expected: u128, actual: u64) -> DataError {
         DataError::Truncated { path: self.path.clone(), what: what.to_string(), expected, actual }
     }
+}
+
+/// The bytes of a [`Source`] up to a limit, for readers that take any stream.
+pub(crate) struct Limited {
+    inner: io::Take<Box<dyn BufRead>>,
+}
+
+impl Source<'static> {
+    /// The bytes, no more than `limit` of them.
+    pub(crate) fn limited(self, limit: u64) -> Limited {
+        Limited { inner: self.reader.take(limit) }
+    }
+}
+
+impl Limited {
+    /// Whether the limit was reached.
+    pub(crate) fn at_limit(&self) -> bool {
+        self.inner.limit() == 0
+    }
+}
+
+impl Read for Limited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer)
+    }
+}
+
+fn damaged(path: &Path, error: &io::Error) -> DataError {
+    DataError::malformed(path, format!("the compressed data are damaged or cut off ({error}); fetch the file again"))
 }
 
 fn expanded(compressed: u64) -> u64 {

@@ -1,8 +1,6 @@
 //! Files written here byte by byte, read back by the loaders.
 
-mod files;
-
-use files::{bytes_of, gzip, idx, npy, plain, put, with_labels};
+use crate::builders::{bytes_of, gzip, idx, npy, plain, put, with_labels};
 use perturb_data::{DataError, Dataset, Format, LoadOptions, PixelEncoding, load, load_image, npz, save_png};
 use perturb_graph::Tensor;
 use std::fs;

@@ -1,19 +1,7 @@
-//! The loaders on the published data sets, whose contents are known. Skipped where the data are absent.
+//! Images.
 
-use perturb_data::{Format, LoadOptions, PixelEncoding, load, load_image};
-use std::path::PathBuf;
-
-/// The folder of test data: `PERTURB_DATA`, or `shared/data` beside the repository.
-fn data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("PERTURB_DATA").map(PathBuf::from);
-    let root = root.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
-    let path = root.join(name);
-    if !path.exists() {
-        eprintln!("skipped: {} does not exist; set PERTURB_DATA", path.display());
-        return None;
-    }
-    Some(path)
-}
+use crate::data;
+use perturb_data::{Format, LoadOptions, PixelEncoding, load, load_image, load_images};
 
 fn limit(limit: usize) -> LoadOptions {
     LoadOptions { limit: Some(limit), ..LoadOptions::default() }
@@ -91,4 +79,16 @@ fn photographs() {
     assert_eq!(&load_image(&path.join("china.jpg"), Some(1)).unwrap().shape()[..], [1, 1, 427, 640]);
     let kodak = load(&path.join("kodak"), &limit(3)).unwrap();
     assert_eq!((&kodak.inputs.shape()[..], kodak.labels), (&[3, 3, 500, 500][..], None));
+}
+
+#[test]
+fn collections_of_many_sizes() {
+    let Some(path) = data("images/set5") else { return };
+    let images = load_images(&path, None).unwrap();
+    let names: Vec<&str> = images.iter().map(|i| i.name.as_str()).collect();
+    assert_eq!(names, ["baby", "bird", "butterfly", "head", "woman"]);
+    assert_eq!(&images[0].image.shape()[..], [3, 512, 512]);
+    assert_eq!(&images[4].image.shape()[..], [3, 344, 228]);
+    let Some(path) = data("images/set12") else { return };
+    assert!(load_images(&path, None).unwrap().iter().all(|i| i.image.shape()[0] == 1));
 }

@@ -1,8 +1,6 @@
 //! Damaged, hostile and mismatched files: each ends in an error that says what, where and what to do.
 
-mod files;
-
-use files::{bytes_of, gzip, idx, npy, plain, put, with_labels};
+use crate::builders::{bytes_of, gzip, idx, npy, plain, put, with_labels};
 use perturb_data::{DataError, LoadOptions, load, load_image, npz, save_png};
 use perturb_graph::Tensor;
 use std::fs;
