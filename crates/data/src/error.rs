@@ -167,6 +167,34 @@ pub enum DataError {
         /// Bytes needed.
         bytes: u128,
     },
+    /// What should be an image is none.
+    #[error("an image is f32 [C, H, W], a batch of them [N, C, H, W], with one or three channels and at least one pixel; \
+             this is {found}")]
+    NotAnImage {
+        /// Its type and shape.
+        found: String,
+    },
+    /// Images that should come out alike do not.
+    #[error("image {index} of the batch came out as {found}, but those before it as {expected}; augment to one size")]
+    UnequalImages {
+        /// Index of the first image that differs.
+        index: usize,
+        /// Its size.
+        found: String,
+        /// The size of the others.
+        expected: String,
+    },
+    /// There is not one index per image.
+    #[error("{indices} indices for a batch of {images} images; give exactly one per image")]
+    IndexCount {
+        /// Number of indices.
+        indices: usize,
+        /// Number of images.
+        images: usize,
+    },
+    /// A severity out of range.
+    #[error("severity {0} does not exist; corruptions have the severities 1 to 5")]
+    Severity(u8),
     /// A limit of no examples.
     #[error("a limit of 0 examples leaves nothing to load; give at least 1, or no limit")]
     Limit,

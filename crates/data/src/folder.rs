@@ -2,8 +2,8 @@
 
 use crate::error::{DataError, Result};
 use crate::load::{LoadOptions, Loaded};
-use crate::picture::{Planes, has_image_name};
-use crate::{Format, labels, npz};
+use crate::picture::{self, has_image_name};
+use crate::{Format, labels};
 use perturb_graph::Tensor;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,9 +50,9 @@ pub(crate) fn load(path: &Path, entries: &[PathBuf], options: &LoadOptions) -> R
 /// Loads images of one size, without labels.
 pub(crate) fn load_files(files: &[PathBuf], options: &LoadOptions) -> Result<Loaded> {
     let count = files.len().min(options.limit.unwrap_or(files.len()));
-    let first = Planes::read(&files[0], expected_channels(options))?;
-    let (channels, height, width) = (first.channels, first.height, first.width);
-    let (first_size, mut inputs) = (first.size(), first.data);
+    let first = picture::read(&files[0], expected_channels(options))?;
+    let (channels, height, width) = (first.channels(), first.height(), first.width());
+    let (first_size, mut inputs) = (first.size(), first.into_values());
     let more = (count - 1).saturating_mul(inputs.len());
     inputs.try_reserve_exact(more).map_err(|_| DataError::Memory {
         path: files[0].clone(),
@@ -63,12 +63,12 @@ pub(crate) fn load_files(files: &[PathBuf], options: &LoadOptions) -> Result<Loa
     // coloured ones among grey ones would.
     let asked = expected_channels(options).or((channels == 3).then_some(3));
     for path in &files[1..count] {
-        let next = Planes::read(path, asked)?;
-        if (next.channels, next.height, next.width) != (channels, height, width) {
+        let next = picture::read(path, asked)?;
+        if (next.channels(), next.height(), next.width()) != (channels, height, width) {
             let (first, path, size) = (files[0].clone(), path.clone(), next.size());
             return Err(DataError::ImageSize { first, first_size, path, size });
         }
-        inputs.extend_from_slice(&next.data);
+        inputs.extend_from_slice(next.values());
     }
     let shape = vec![count, channels, height, width];
     let total = Some(files.len());
@@ -168,9 +168,9 @@ pub struct NamedImage {
 pub fn load_images(folder: &Path, channels: Option<usize>) -> Result<Vec<NamedImage>> {
     let files = entries(folder)?.into_iter().filter(|p| p.is_file() && has_image_name(p));
     let load = |path: PathBuf| {
-        let Planes { channels, height, width, data } = Planes::read(&path, channels)?;
+        let image = picture::read(&path, channels)?.into_tensor();
         let name = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(NamedImage { name, image: npz::tensor(&path, vec![channels, height, width], data)? })
+        Ok(NamedImage { name, image })
     };
     let images = files.map(load).collect::<Result<Vec<_>>>()?;
     if images.is_empty() {

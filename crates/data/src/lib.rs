@@ -14,12 +14,15 @@
 //! ```
 
 mod atomic;
+pub mod augment;
 mod cifar;
+pub mod corrupt;
 mod dataset;
 mod error;
 mod folder;
 pub mod graphs;
 mod idx;
+mod imaging;
 mod interactions;
 mod labels;
 mod layout;
@@ -40,6 +43,7 @@ pub mod worlds;
 pub use dataset::{Dataset, Format, PixelEncoding};
 pub use error::{DataError, Result};
 pub use folder::{NamedImage, load_images};
+pub use imaging::Image;
 pub use interactions::Interactions;
 pub use load::{LoadOptions, load};
 pub use picture::{load_image, save_png};

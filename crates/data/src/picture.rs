@@ -2,6 +2,7 @@
 
 use crate::atomic::write_atomically;
 use crate::error::{DataError, Result};
+use crate::imaging::Image;
 use crate::npz;
 use image::codecs::png::PngEncoder;
 use image::{ColorType, ExtendedColorType, ImageEncoder, ImageReader};
@@ -29,8 +30,8 @@ pub(crate) fn has_image_name(path: &Path) -> bool {
 /// [`DataError::Read`]; [`DataError::Malformed`] for damaged images, images that need more than 512 MiB, and other
 /// numbers of channels.
 pub fn load_image(path: &Path, channels: Option<usize>) -> Result<Tensor> {
-    let Planes { channels, height, width, data } = Planes::read(path, channels)?;
-    npz::tensor(path, vec![1, channels, height, width], data)
+    let image = read(path, channels)?;
+    npz::tensor(path, vec![1, image.channels(), image.height(), image.width()], image.into_values())
 }
 
 /// Saves an f32 image `[C, H, W]` or `[1, C, H, W]`, of one or three channels, as an 8-bit PNG. Values are clamped
@@ -70,38 +71,23 @@ pub fn save_png(path: &Path, image: &Tensor) -> Result<()> {
     })
 }
 
-/// A decoded image, channels first.
-pub(crate) struct Planes {
-    pub(crate) channels: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) data: Vec<f32>,
-}
-
-impl Planes {
-    pub(crate) fn read(path: &Path, channels: Option<usize>) -> Result<Planes> {
-        let reader =
-            ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(DataError::read(path))?;
-        let image = reader.decode().map_err(|e| {
-            DataError::malformed(path, format!("not a readable PNG or JPEG image ({e}); convert or fetch it again"))
-        })?;
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let channels = channels.unwrap_or(if image.color().has_color() { 3 } else { 1 });
-        let wide = matches!(image.color(), ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16);
-        let data = match (channels, wide) {
-            (1, false) => planes(image.into_luma8().as_raw(), 1, 255.0),
-            (3, false) => planes(image.into_rgb8().as_raw(), 3, 255.0),
-            (1, true) => planes(image.into_luma16().as_raw(), 1, 65535.0),
-            (3, true) => planes(image.into_rgb16().as_raw(), 3, 65535.0),
-            _ => return Err(DataError::malformed(path, format!("images have 1 or 3 channels, not {channels}"))),
-        };
-        Ok(Planes { channels, height, width, data })
-    }
-
-    /// `channels×height×width`, for messages.
-    pub(crate) fn size(&self) -> String {
-        format!("{}×{}×{}", self.channels, self.height, self.width)
-    }
+/// Decodes a PNG or JPEG image.
+pub(crate) fn read(path: &Path, channels: Option<usize>) -> Result<Image> {
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(DataError::read(path))?;
+    let image = reader.decode().map_err(|e| {
+        DataError::malformed(path, format!("not a readable PNG or JPEG image ({e}); convert or fetch it again"))
+    })?;
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let channels = channels.unwrap_or(if image.color().has_color() { 3 } else { 1 });
+    let wide = matches!(image.color(), ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16);
+    let data = match (channels, wide) {
+        (1, false) => planes(image.into_luma8().as_raw(), 1, 255.0),
+        (3, false) => planes(image.into_rgb8().as_raw(), 3, 255.0),
+        (1, true) => planes(image.into_luma16().as_raw(), 1, 65535.0),
+        (3, true) => planes(image.into_rgb16().as_raw(), 3, 65535.0),
+        _ => return Err(DataError::malformed(path, format!("images have 1 or 3 channels, not {channels}"))),
+    };
+    Image::new(channels, height, width, data).map_err(|e| DataError::malformed(path, e.to_string()))
 }
 
 /// Interleaved samples as planes, divided by the largest value.
