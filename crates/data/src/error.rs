@@ -195,6 +195,12 @@ pub enum DataError {
     /// A severity out of range.
     #[error("severity {0} does not exist; corruptions have the severities 1 to 5")]
     Severity(u8),
+    /// Weights that no sampling is possible with.
+    #[error("examples cannot be drawn with these weights ({reason}); give weights that are not negative, one of them positive")]
+    Weights {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A limit of no examples.
     #[error("a limit of 0 examples leaves nothing to load; give at least 1, or no limit")]
     Limit,

@@ -15,6 +15,7 @@
 
 mod atomic;
 pub mod augment;
+pub mod batching;
 mod cifar;
 pub mod corrupt;
 mod dataset;

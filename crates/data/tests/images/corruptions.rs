@@ -97,6 +97,9 @@ fn fog_and_frost_keep_their_formula() {
     assert!((low - 0.4).abs() < 1e-6 && (high - 1.0).abs() < 1e-6, "{low} {high}");
     let frost = corrupt(&black, Corruption::Frost, 1, Profile::Cifar10, 0);
     assert!(frost.values().iter().all(|v| (0.0..=0.2 + 1e-6).contains(v)));
+    // The texture has the mean of one of the authors' photos, up to clipping.
+    let mean = moments(&frost).0 / 0.2;
+    assert!((0.47..0.82).contains(&mean), "{mean}");
 }
 
 #[test]
