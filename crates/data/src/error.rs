@@ -195,6 +195,47 @@ pub enum DataError {
     /// A severity out of range.
     #[error("severity {0} does not exist; corruptions have the severities 1 to 5")]
     Severity(u8),
+    /// The registry has no data set of this name.
+    #[error("there is no data set named {name:?}{suggestion}; `perturb data list` shows all")]
+    UnknownSet {
+        /// The name asked for.
+        name: String,
+        /// Names like it, as the end of a sentence, or nothing.
+        suggestion: String,
+    },
+    /// A data set's files are not there.
+    #[error("the data set {name} is not in {}: {missing} is missing. {remedy}", .root.display())]
+    MissingSet {
+        /// The data set.
+        name: String,
+        /// The folder of all data sets.
+        root: PathBuf,
+        /// The first missing file, and how many more.
+        missing: String,
+        /// How to get them.
+        remedy: String,
+    },
+    /// A file cannot be fetched.
+    #[error("cannot fetch {address}: {reason}")]
+    Download {
+        /// Where it was to come from.
+        address: String,
+        /// Why it did not, and what to do.
+        reason: String,
+    },
+    /// A file is not the one that is known.
+    #[error("{address} gave a file with the SHA-256 {actual}, but {expected} is expected; it was kept as {}. It was damaged \
+             on the way or has been changed at its source: look at it, and fetch again to replace it", .kept.display())]
+    Checksum {
+        /// Where it came from.
+        address: String,
+        /// Where it lies now.
+        kept: PathBuf,
+        /// The known checksum, of the unpacked content for gzipped files.
+        expected: String,
+        /// The file's.
+        actual: String,
+    },
     /// Weights that no sampling is possible with.
     #[error("examples cannot be drawn with these weights ({reason}); give weights that are not negative, one of them positive")]
     Weights {

@@ -32,6 +32,7 @@ mod load;
 mod npy;
 pub mod npz;
 mod picture;
+pub mod registry;
 mod seed;
 pub mod series;
 mod source;
