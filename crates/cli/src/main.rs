@@ -3,6 +3,7 @@
 mod attack;
 mod audit;
 mod bench;
+mod data;
 mod error;
 mod explain;
 mod export;
@@ -43,6 +44,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Time fixed workloads that the peers are timed on too.
     Bench(bench::BenchArgs),
+    /// List known data sets, fetch them, and find them.
+    Data(data::DataArgs),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Export(args) => export::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Data(args) => data::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

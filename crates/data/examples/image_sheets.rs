@@ -23,8 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, image, profile) in sheets {
         let mut rows = Vec::new();
         for corruption in Corruption::ALL {
-            let corrupted =
-                Severity::ALL.map(|severity| Corrupt { corruption, severity, profile }.image(&image, 1, 0));
+            let corrupted = Severity::ALL.map(|severity| Corrupt { corruption, severity, profile }.image(&image, 1, 0));
             rows.push(corrupted.into_iter().collect::<Result<Vec<_>, _>>()?);
         }
         // Three columns of five corruptions.
@@ -83,7 +82,8 @@ fn sheet(rows: &[Vec<Tensor>]) -> Result<Tensor, Box<dyn Error>> {
         for (c, image) in row.iter().enumerate() {
             let values = image.as_slice::<f32>();
             for (i, value) in values.iter().enumerate() {
-                let (plane, y, x) = (i / (first.height() * first.width()), i / first.width() % first.height(), i % first.width());
+                let (plane, y, x) =
+                    (i / (first.height() * first.width()), i / first.width() % first.height(), i % first.width());
                 data[(plane * rows_px + r * height + y) * columns_px + c * width + x] = *value;
             }
         }

@@ -168,8 +168,10 @@ pub enum DataError {
         bytes: u128,
     },
     /// What should be an image is none.
-    #[error("an image is f32 [C, H, W], a batch of them [N, C, H, W], with one or three channels and at least one pixel; \
-             this is {found}")]
+    #[error(
+        "an image is f32 [C, H, W], a batch of them [N, C, H, W], with one or three channels and at least one pixel; \
+             this is {found}"
+    )]
     NotAnImage {
         /// Its type and shape.
         found: String,
@@ -237,7 +239,9 @@ pub enum DataError {
         actual: String,
     },
     /// Weights that no sampling is possible with.
-    #[error("examples cannot be drawn with these weights ({reason}); give weights that are not negative, one of them positive")]
+    #[error(
+        "examples cannot be drawn with these weights ({reason}); give weights that are not negative, one of them positive"
+    )]
     Weights {
         /// What is wrong with them.
         reason: String,

@@ -30,8 +30,20 @@ use Kind::*;
 
 /// The fourteen operations of RandAugment and TrivialAugment.
 const ALL: [Kind; 14] = [
-    Identity, ShearX, ShearY, TranslateX, TranslateY, Rotate, Brightness, Saturation, Contrast, Sharpness, Posterize,
-    Solarize, AutoContrast, Equalize,
+    Identity,
+    ShearX,
+    ShearY,
+    TranslateX,
+    TranslateY,
+    Rotate,
+    Brightness,
+    Saturation,
+    Contrast,
+    Sharpness,
+    Posterize,
+    Solarize,
+    AutoContrast,
+    Equalize,
 ];
 
 /// Those of AugMix, which leaves out what the corruptions test.
@@ -180,5 +192,9 @@ fn dirichlet(alpha: f64, count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let draws: Vec<f64> = (0..count).map(|_| gamma.sample(rng)).collect();
     let sum: f64 = draws.iter().sum();
     // Tiny α can underflow to all zeros; then one of them has all the weight.
-    draws.iter().enumerate().map(|(i, d)| if sum > 0.0 { (d / sum) as f32 } else { f32::from(u8::from(i == 0)) }).collect()
+    draws
+        .iter()
+        .enumerate()
+        .map(|(i, d)| if sum > 0.0 { (d / sum) as f32 } else { f32::from(u8::from(i == 0)) })
+        .collect()
 }

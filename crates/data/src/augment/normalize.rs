@@ -17,8 +17,7 @@ impl Normalize {
     /// The usual numbers of ImageNet.
     pub const IMAGENET: Normalize = Normalize { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
     /// The usual numbers of CIFAR-10.
-    pub const CIFAR10: Normalize =
-        Normalize { mean: [0.4914, 0.4822, 0.4465], deviation: [0.2470, 0.2435, 0.2616] };
+    pub const CIFAR10: Normalize = Normalize { mean: [0.4914, 0.4822, 0.4465], deviation: [0.2470, 0.2435, 0.2616] };
     /// The usual numbers of MNIST.
     pub const MNIST: Normalize = Normalize { mean: [0.1307; 3], deviation: [0.3081; 3] };
 }

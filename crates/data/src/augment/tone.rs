@@ -34,16 +34,16 @@ pub(super) fn hue(mut image: Image, shift: f32) -> Image {
 /// Values moved away from those of a smoothed image by `factor`; 0 smooths, 2 sharpens. Edge pixels stay.
 pub(super) fn sharpness(image: Image, factor: f32) -> Image {
     let (height, width) = (image.height(), image.width());
-    let taps: Vec<(isize, isize, f32)> = (0..9)
-        .map(|i| (i / 3 - 1, i % 3 - 1, if i == 4 { 5.0 / 13.0 } else { 1.0 / 13.0 }))
-        .collect();
+    let taps: Vec<(isize, isize, f32)> =
+        (0..9).map(|i| (i / 3 - 1, i % 3 - 1, if i == 4 { 5.0 / 13.0 } else { 1.0 / 13.0 })).collect();
     image.map_planes(height, width, |plane| {
         let smooth = correlate(plane, width, &taps, Border::Nearest);
         let inside = |i: usize| {
             let (y, x) = (i / width, i % width);
             y > 0 && y + 1 < height && x > 0 && x + 1 < width
         };
-        let value = |(i, (&v, &s)): (usize, (&f32, &f32))| if inside(i) { blend(v, s, factor) } else { v.clamp(0.0, 1.0) };
+        let value =
+            |(i, (&v, &s)): (usize, (&f32, &f32))| if inside(i) { blend(v, s, factor) } else { v.clamp(0.0, 1.0) };
         plane.iter().zip(&smooth).enumerate().map(value).collect()
     })
 }

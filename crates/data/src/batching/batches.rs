@@ -29,7 +29,15 @@ impl Batches {
     /// Batches of `size` examples, at least one, in the sampler's order, one epoch; the last batch of an epoch may be smaller.
     pub fn new(sampler: impl Sampler + 'static, size: usize) -> Batches {
         let order = sampler.epoch(0).into_iter();
-        Batches { sampler: Box::new(sampler), size: size.max(1), whole_only: false, epochs: 1, epoch: 0, number: 0, order }
+        Batches {
+            sampler: Box::new(sampler),
+            size: size.max(1),
+            whole_only: false,
+            epochs: 1,
+            epoch: 0,
+            number: 0,
+            order,
+        }
     }
 
     /// The same for this many epochs.

@@ -35,7 +35,8 @@ pub(super) fn pixelate(image: &Image, factor: f64) -> Image {
     let (height, width) = (image.height(), image.width());
     let shrink = |n: usize| ((n as f64 * factor) as usize).max(1);
     let small = (shrink(height), shrink(width));
-    let region = |(height, width): (usize, usize)| Region { top: 0.0, left: 0.0, height: height as f64, width: width as f64 };
+    let region =
+        |(height, width): (usize, usize)| Region { top: 0.0, left: 0.0, height: height as f64, width: width as f64 };
     image.map_planes(height, width, |plane| {
         let shrunk = resize(plane, width, region((height, width)), small, Filter::Box);
         resize(&shrunk, small.1, region(small), (height, width), Filter::Box)
@@ -55,7 +56,9 @@ pub(super) fn jpeg(image: &Image, quality: u8) -> Image {
     let kind = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
     let mut file = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut file, quality);
-    encoder.write_image(&bytes, u32::from(columns), u32::from(rows), kind).expect("memory takes any image of this size");
+    encoder
+        .write_image(&bytes, u32::from(columns), u32::from(rows), kind)
+        .expect("memory takes any image of this size");
     let decoded = JpegDecoder::new(Cursor::new(file)).and_then(DynamicImage::from_decoder);
     let samples = match decoded.expect("what was just written can be read") {
         DynamicImage::ImageLuma8(grey) if channels == 1 => grey.into_raw(),
@@ -85,7 +88,12 @@ pub(super) fn elastic(image: &Image, magnitude: f64, sigma: f64, corners: f64, r
 }
 
 /// Where each pixel comes from under the affine map that moves three corners of a square in the middle at random.
-fn corner_map(height: usize, width: usize, corners: f64, rng: &mut ChaCha8Rng) -> impl Fn(usize, usize) -> (f32, f32) + use<> {
+fn corner_map(
+    height: usize,
+    width: usize,
+    corners: f64,
+    rng: &mut ChaCha8Rng,
+) -> impl Fn(usize, usize) -> (f32, f32) + use<> {
     // The authors give OpenCV rows where it expects columns; for square images, as theirs, it is the same.
     let (cx, cy, side) = ((width / 2) as f64, (height / 2) as f64, (height.min(width) / 3) as f64);
     let from = [[cx + side, cy + side], [cx + side, cy - side], [cx - side, cy - side]];
@@ -101,8 +109,7 @@ fn corner_map(height: usize, width: usize, corners: f64, rng: &mut ChaCha8Rng) -
             return (y as f32, x as f32);
         }
         let (px, py) = (x as f64 - to[1][0], y as f64 - to[1][1]);
-        let (s, t) =
-            ((b[1][1] * px - b[0][1] * py) / determinant, (b[0][0] * py - b[1][0] * px) / determinant);
+        let (s, t) = ((b[1][1] * px - b[0][1] * py) / determinant, (b[0][0] * py - b[1][0] * px) / determinant);
         let source_x = from[1][0] + a[0][0] * s + a[0][1] * t;
         let source_y = from[1][1] + a[1][0] * s + a[1][1] * t;
         (source_y as f32, source_x as f32)

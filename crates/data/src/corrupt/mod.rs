@@ -224,7 +224,9 @@ impl Augmentation for Corrupt {
                 );
                 blur::zoom(&image, severity.of(zooms))
             }
-            Corruption::Snow => weather::snow(&image, severity.of(profile.of(weather::SNOW_IMAGENET, weather::SNOW_CIFAR10)), rng),
+            Corruption::Snow => {
+                weather::snow(&image, severity.of(profile.of(weather::SNOW_IMAGENET, weather::SNOW_CIFAR10)), rng)
+            }
             Corruption::Frost => {
                 let weights = profile.of(
                     [(1.0, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)],

@@ -2,8 +2,8 @@
 //!
 //! ```no_run
 //! use perturb_data::graphs::Planetoid;
-//! use std::path::Path;
-//! let cora = Planetoid::load(Path::new("graphs/planetoid/cora"))?;
+//! use perturb_data::registry;
+//! let cora = Planetoid::load(&registry::locate("cora")?)?;
 //! let propagate = cora.graph.adjacency().with_self_loops().symmetrically_normalized();
 //! assert_eq!((propagate.rows, cora.split.train.len()), (2708, 140));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -11,7 +11,9 @@
 
 mod hypergraph;
 mod musae;
+mod pickle;
 mod planetoid;
+mod published;
 mod sparse;
 mod svm;
 mod taxonomy;

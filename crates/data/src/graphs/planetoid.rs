@@ -1,6 +1,6 @@
 //! The citation networks Cora, Citeseer and Pubmed with the splits of Yang et al. 2016.
 
-use super::{SparseMatrix, UndirectedGraph, svm};
+use super::{SparseMatrix, UndirectedGraph, published, svm};
 use crate::error::{DataError, Result};
 use crate::lines::{Lines, plain_or_gzipped};
 use std::path::Path;
@@ -32,12 +32,21 @@ pub struct Split {
 }
 
 impl Planetoid {
-    /// Loads `nodes.tsv` (id, label or −1, `train`, `val`, `test` or `-`), `edges.tsv` (two ids) and, if it is there,
-    /// `features.svm` (line i for node i) from a folder; each may be gzipped.
+    /// Loads a network from a folder, in either form: as published, the pickles `ind.NAME.x`, `.y`, `.tx`, `.ty`,
+    /// `.allx`, `.ally`, `.graph` and the text `ind.NAME.test.index`; or as text, `nodes.tsv` (id, label or −1, `train`,
+    /// `val`, `test` or `-`), `edges.tsv` (two ids) and, if it is there, `features.svm` (line i for node i), each of
+    /// which may be gzipped.
     ///
     /// # Errors
     /// [`DataError`], with the line for malformed rows.
     pub fn load(folder: &Path) -> Result<Planetoid> {
+        match published::prefix(folder) {
+            Some(prefix) if !plain_or_gzipped(&folder.join("nodes.tsv")).exists() => published::load(&prefix),
+            _ => Planetoid::load_text(folder),
+        }
+    }
+
+    fn load_text(folder: &Path) -> Result<Planetoid> {
         let (mut labels, mut split) = (Vec::new(), Split::default());
         Lines::open(&folder.join("nodes.tsv"))?.for_each(|line| {
             let [id, label, part] = line.fields('\t')?;

@@ -41,9 +41,9 @@ pub(crate) fn resize(plane: &[f32], width: usize, region: Region, to: (usize, us
     let across = weights(width, region.left, region.width, to.1, filter);
     let mut rows = Vec::with_capacity(height * to.1);
     for row in plane.chunks_exact(width) {
-        rows.extend(across.iter().map(|(start, weights)| {
-            weights.iter().zip(&row[*start..]).map(|(w, v)| w * v).sum::<f32>()
-        }));
+        rows.extend(
+            across.iter().map(|(start, weights)| weights.iter().zip(&row[*start..]).map(|(w, v)| w * v).sum::<f32>()),
+        );
     }
     let mut out = vec![0.0; to.0 * to.1];
     let down = weights(height, region.top, region.height, to.0, filter);
@@ -96,7 +96,10 @@ mod tests {
             let found = resize(&plane, 9, region, to, filter);
             assert_eq!(found.len(), to.0 * to.1);
             let row = &found[to.1..to.1 + 4];
-            assert!(row.iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 2e-6), "{filter:?} {to:?} {row:?}");
+            assert!(
+                row.iter().zip(expected).all(|(a, b): (&f32, f32)| (a - b).abs() < 2e-6),
+                "{filter:?} {to:?} {row:?}"
+            );
         }
     }
 }

@@ -26,7 +26,7 @@ pub enum Check {
 }
 
 impl Entry {
-    /// What each file below `root` is, with its place.
+    /// What each of the files of [`files_at`](Entry::files_at) is, with its place.
     ///
     /// # Errors
     /// [`DataError::Read`], [`DataError::Malformed`] if a file cannot be read or unpacked.
@@ -36,7 +36,7 @@ impl Entry {
             let check = if path.is_file() { compare(file, &path)? } else { Check::Missing };
             Ok((path, check))
         };
-        self.files.iter().map(check).collect()
+        self.files_at(root).iter().map(check).collect()
     }
 }
 

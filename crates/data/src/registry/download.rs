@@ -89,7 +89,9 @@ impl Entry {
             let Some(file) = self.files.iter().find(|file| file.from.as_ref() == Some(&name)) else { continue };
             let target = root.join(&file.path);
             create_folder(&target)?;
-            write_atomically(&target, |out| io::copy(&mut member.by_ref().take(file.bytes.max(1 << 20)), out).map(drop))?;
+            write_atomically(&target, |out| {
+                io::copy(&mut member.by_ref().take(file.bytes.max(1 << 20)), out).map(drop)
+            })?;
         }
         match self.missing(root).first() {
             None => Ok(()),

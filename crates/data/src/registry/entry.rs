@@ -33,6 +33,9 @@ pub struct Entry {
     pub note: Option<String>,
     /// Its files.
     pub files: Vec<File>,
+    /// The files of another form of it, which its loader takes as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub converted: Vec<File>,
 }
 
 /// A file of a data set. It may lie gzipped beside its place, with `.gz` added to its name.
@@ -40,9 +43,9 @@ pub struct Entry {
 pub struct File {
     /// Its place below the root.
     pub path: String,
-    /// Its length, unpacked.
+    /// Its length, unpacked; an upper bound where no checksum is known.
     pub bytes: u64,
-    /// SHA-256 of its unpacked content. Files in an archive have none: the archive's counts.
+    /// SHA-256 of its unpacked content, where known. Files in an archive have none: the archive's counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// SHA-256 of the unpacked content of a known conversion that loads alike.
@@ -80,9 +83,20 @@ impl Entry {
         }
     }
 
+    /// The files of the form that is below `root`: the published ones, unless only the converted ones are there.
+    pub fn files_at(&self, root: &Path) -> &[File] {
+        let there = |files: &[File]| files.iter().all(|file| plain_or_gzipped(&root.join(&file.path)).is_file());
+        if !self.converted.is_empty() && there(&self.converted) && !there(&self.files) {
+            &self.converted
+        } else {
+            &self.files
+        }
+    }
+
     /// The files that are not below `root`, neither plain nor gzipped.
     pub fn missing(&self, root: &Path) -> Vec<&File> {
-        self.files.iter().filter(|file| !plain_or_gzipped(&root.join(&file.path)).is_file()).collect()
+        let files = self.files_at(root).iter();
+        files.filter(|file| !plain_or_gzipped(&root.join(&file.path)).is_file()).collect()
     }
 
     /// Whether all of it is below `root`.
@@ -135,10 +149,11 @@ mod tests {
         let mut digests = BTreeMap::new();
         for entry in entries() {
             assert!(entry.is_published() || entry.note.is_some(), "{}: how to get it?", entry.name);
-            for file in &entry.files {
+            for file in entry.files.iter().chain(&entry.converted) {
                 assert!(file.path.starts_with(entry.path.split('/').next().unwrap()), "{}", file.path);
                 assert!(!file.path.contains("..") && !file.path.starts_with('/') && file.bytes > 0, "{}", file.path);
-                assert!(file.sha256.is_some() || entry.archive.is_some(), "{}", file.path);
+                let unknown = entry.archive.is_some() || file.path.ends_with("ind.pubmed.allx");
+                assert!(file.sha256.is_some() || unknown, "{}", file.path);
                 for digest in file.sha256.iter().chain(&file.recoded) {
                     assert!(digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit()), "{}", file.path);
                 }

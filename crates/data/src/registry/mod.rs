@@ -6,7 +6,7 @@
 //! ```
 //! use perturb_data::registry;
 //! let cora = registry::find("cora")?;
-//! assert_eq!((cora.path.as_str(), cora.files.len()), ("graphs/planetoid/cora", 3));
+//! assert_eq!((cora.path.as_str(), cora.files.len()), ("graphs/planetoid/cora", 8));
 //! match registry::locate("cora") {
 //!     Ok(folder) => println!("{}", folder.display()),
 //!     Err(error) => println!("{error}"), // says how to get it

@@ -63,7 +63,7 @@ impl Transfer<'_> {
                     if fruitless == ATTEMPTS {
                         return Err(self.failed(format!("{reason}; run the command again to go on where it stopped")));
                     }
-                    std::thread::sleep(Duration::from_millis(100) * 4u32.pow(fruitless));
+                    std::thread::sleep(Duration::from_millis(50) * 3u32.pow(fruitless));
                 }
             }
         }

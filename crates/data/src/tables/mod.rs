@@ -1,9 +1,9 @@
 //! Tables: rows of numeric and categorical variables with something to predict.
 //!
 //! ```no_run
-//! use std::path::Path;
+//! use perturb_data::registry;
 //! use perturb_data::tables::{Encoding, Table};
-//! let adult = Table::adult(Path::new("tabular/adult.csv"))?;
+//! let adult = Table::adult(&registry::locate("adult")?)?;
 //! let encoding = Encoding::fit(&adult, 0..20_000);
 //! let inputs = encoding.encode(&adult);
 //! assert_eq!(inputs.shape()[1], encoding.width());

@@ -46,6 +46,7 @@ fn entry(server: &Server, from: &str, content: &[u8]) -> Entry {
         archive: None,
         note: None,
         files: vec![file],
+        converted: Vec::new(),
     }
 }
 
@@ -83,24 +84,31 @@ fn gzipped_files_are_checked_unpacked() {
     server.put("a.bin.gz", Resource { content: gzip(&content), ..Resource::default() });
     let entry = entry(&server, "a.bin.gz", &content);
     entry.download(root.path(), &mut silent).unwrap();
-    assert_eq!((names(&root), &entry.check(root.path()).unwrap()[0].1), (vec!["a.bin.gz".to_string()], &Check::Published));
+    assert_eq!(
+        (names(&root), &entry.check(root.path()).unwrap()[0].1),
+        (vec!["a.bin.gz".to_string()], &Check::Published)
+    );
 }
 
 #[test]
 fn broken_connections_go_on_where_they_stopped() {
     let (server, root, content) = (Server::start(), TempDir::new().unwrap(), content(250_000));
-    let resource = Resource { content: content.clone(), parts: true, breaks_after: Some(100_000), ..Resource::default() };
+    let resource =
+        Resource { content: content.clone(), parts: true, breaks_after: Some(100_000), ..Resource::default() };
     server.put("a.bin", resource);
     entry(&server, "a.bin", &content).download(root.path(), &mut silent).unwrap();
     assert_eq!(fs::read(root.path().join("toy/a.bin")).unwrap(), content);
-    let ranges: Vec<Option<String>> = [None, Some("bytes=100000-"), Some("bytes=200000-")].map(|r| r.map(String::from)).into();
+    let ranges: Vec<Option<String>> =
+        [None, Some("bytes=100000-"), Some("bytes=200000-")].map(|r| r.map(String::from)).into();
     assert_eq!(server.ranges(), ranges);
 }
 
 #[test]
 fn an_earlier_part_is_used_or_replaced() {
     let (server, content) = (Server::start(), content(9000));
-    for (parts, earlier, asked) in [(true, 4000, "bytes=4000-"), (false, 4000, "bytes=4000-"), (true, 9000, "bytes=9000-")] {
+    for (parts, earlier, asked) in
+        [(true, 4000, "bytes=4000-"), (false, 4000, "bytes=4000-"), (true, 9000, "bytes=9000-")]
+    {
         let root = TempDir::new().unwrap();
         server.put("a.bin", Resource { content: content.clone(), parts, ..Resource::default() });
         fs::create_dir(root.path().join("toy")).unwrap();
@@ -250,7 +258,8 @@ fn what_is_missing_and_how_to_get_it() {
 #[test]
 fn the_test_data_are_the_known_ones() {
     let root = std::env::var_os("PERTURB_DATA").map(std::path::PathBuf::from);
-    let root = root.unwrap_or_else(|| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
+    let root =
+        root.unwrap_or_else(|| std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
     if !root.join("SHA256SUMS").exists() {
         eprintln!("skipped: {} does not hold the test data; set PERTURB_DATA", root.display());
         return;

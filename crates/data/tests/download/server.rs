@@ -73,10 +73,14 @@ fn answer(mut stream: TcpStream, resources: &Mutex<HashMap<String, Resource>>, r
         resource.clone()
     };
     if let Some(to) = resource.moved_to {
-        return write!(stream, "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return write!(
+            stream,
+            "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
     }
     let whole = resource.content.len();
-    let start = range.filter(|_| resource.parts).map(|r| r.trim_start_matches("bytes=").trim_end_matches('-').to_string());
+    let start =
+        range.filter(|_| resource.parts).map(|r| r.trim_start_matches("bytes=").trim_end_matches('-').to_string());
     let start = start.map(|s| s.parse::<usize>().unwrap());
     let head = match start {
         Some(start) if start >= whole => {

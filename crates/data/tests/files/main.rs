@@ -4,3 +4,4 @@ mod bad_files;
 mod bad_text;
 mod builders;
 mod formats;
+mod pickles;

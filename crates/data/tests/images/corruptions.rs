@@ -106,7 +106,8 @@ fn fog_and_frost_keep_their_formula() {
 fn jpeg_against_its_quality() {
     let smooth: Vec<f32> = (0..64 * 64).map(|i| (i % 64 + i / 64) as f32 / 126.0).collect();
     let image = Image::new(1, 64, 64, smooth).unwrap();
-    let error = |level| distance(&image, &corrupt(&image, Corruption::JpegCompression, level, Profile::Cifar10, 0)).sqrt();
+    let error =
+        |level| distance(&image, &corrupt(&image, Corruption::JpegCompression, level, Profile::Cifar10, 0)).sqrt();
     // Quality 80 reproduces a ramp to a level or two of 255, quality 40 worse.
     assert!(error(1) < 0.008 && error(1) < error(5), "{} {}", error(1), error(5));
 }
