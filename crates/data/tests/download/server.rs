@@ -20,12 +20,14 @@ pub struct Resource {
     pub moved_to: Option<String>,
 }
 
+/// Path and `Range` of each request.
+type Log = Mutex<Vec<(String, Option<String>)>>;
+
 /// Runs until the test ends.
 pub struct Server {
     pub address: String,
     resources: Arc<Mutex<HashMap<String, Resource>>>,
-    /// Path and `Range` of every request.
-    pub requests: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    pub requests: Arc<Log>,
 }
 
 impl Server {
@@ -51,8 +53,6 @@ impl Server {
         self.requests.lock().unwrap().iter().map(|(_, range)| range.clone()).collect()
     }
 }
-
-type Log = Mutex<Vec<(String, Option<String>)>>;
 
 fn answer(mut stream: TcpStream, resources: &Mutex<HashMap<String, Resource>>, requests: &Log) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
