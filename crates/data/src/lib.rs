@@ -1,9 +1,16 @@
-//! Data sets, loaders and procedural worlds.
+//! Data sets, loaders, augmentations, corruptions, batches and procedural worlds.
 //!
-//! [`load`] reads a labelled data set from whatever it finds at a path (NumPy arrays, MNIST-style IDX, CIFAR-10
-//! binary, folders of images) into one [`Dataset`]; [`worlds`] holds data that are computed, with ground truth.
-//! Nothing a file claims is believed before its bytes confirm it: a damaged or hostile file ends in a
-//! [`DataError`] that says what, where, and what to do, never in a panic or a huge allocation.
+//! - [`registry`]: the data sets that are known by name, where they lie and how to get them.
+//! - [`load`] reads a labelled data set from whatever it finds at a path (NumPy arrays, MNIST-style IDX, CIFAR-10 binary,
+//!   folders of images) into one [`Dataset`]. Other kinds have types of their own: [`graphs`], [`text`], [`series`],
+//!   [`tables`], [`Sudoku`], [`Interactions`], collections of images ([`load_images`]).
+//! - [`worlds`]: data that are computed, with ground truth.
+//! - [`augment`]: random changes to images that keep what they show; [`corrupt`]: the fifteen common corruptions.
+//! - [`batching`]: which examples come when, and batches made ready on other threads.
+//!
+//! Nothing a file claims is believed before its bytes confirm it: a damaged or hostile file ends in a [`DataError`] that
+//! says what, where (for text, the line), and what to do, never in a panic or a huge allocation. Everything random
+//! depends on a seed and an index alone, never on the number of threads.
 //!
 //! ```no_run
 //! use perturb_data::{LoadOptions, load};

@@ -1,7 +1,7 @@
 //! Fetching data sets from their published addresses.
 
 use super::check::{self, Check};
-use super::transfer::Transfer;
+use super::transfer::{Transfer, create_folder};
 use super::{Archive, Entry, File};
 use crate::atomic::write_atomically;
 use crate::error::{DataError, Result};
@@ -101,10 +101,4 @@ impl Entry {
             }
         }
     }
-}
-
-/// Makes the folder that `file` lies in.
-pub(super) fn create_folder(file: &Path) -> Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|source| DataError::Write { path: folder.to_path_buf(), source })
 }

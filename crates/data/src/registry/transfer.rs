@@ -1,6 +1,5 @@
 //! One file over HTTP: in pieces, continued after interruptions, never longer than expected, never waiting forever.
 
-use super::download::create_folder;
 use crate::error::{DataError, Result};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -248,4 +247,10 @@ fn content_range(response: &Response<Body>) -> Option<(u64, Option<u64>)> {
 fn content_range_total(response: &Response<Body>) -> Option<u64> {
     let value = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     value.strip_prefix("bytes */")?.parse().ok()
+}
+
+/// Makes the folder that `file` lies in.
+pub(super) fn create_folder(file: &Path) -> Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|source| DataError::Write { path: folder.to_path_buf(), source })
 }
