@@ -10,6 +10,7 @@
 
 mod error;
 pub mod mixtures;
+pub mod pde;
 pub mod shapes;
 mod stream;
 

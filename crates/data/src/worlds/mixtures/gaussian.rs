@@ -125,30 +125,33 @@ fn principal_axes(covariance: &[f64], d: usize, component: usize) -> Result<(Vec
 }
 
 impl Component {
-    /// x − μ along the principal axes.
-    fn centred(&self, x: &[f64]) -> Vec<f64> {
-        let offset: Vec<f64> = x.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
+    /// x − μ along principal axis `i`.
+    fn along(&self, x: &[f64], i: usize) -> f64 {
         match &self.axes {
-            None => offset,
-            Some(axes) => axes.chunks(offset.len()).map(|a| a.iter().zip(&offset).map(|(a, o)| a * o).sum()).collect(),
+            None => x[i] - self.mean[i],
+            Some(axes) => {
+                let axis = &axes[i * x.len()..][..x.len()];
+                axis.iter().zip(x).zip(&self.mean).map(|((a, x), m)| a * (x - m)).sum()
+            }
         }
     }
 
     fn log_normal(&self, x: &[f64], sigma: f64) -> f64 {
-        let term = |(y, variance): (f64, &f64)| {
-            let variance = variance + sigma * sigma;
+        let term = |(i, variance): (usize, &f64)| {
+            let (y, variance) = (self.along(x, i), variance + sigma * sigma);
             y * y / variance + (TAU * variance).ln()
         };
-        -0.5 * self.centred(x).into_iter().zip(&self.variances).map(term).sum::<f64>()
+        -0.5 * self.variances.iter().enumerate().map(term).sum::<f64>()
     }
 
     /// Adds `share`·∇ log N(x; μ, Σ + σ²I).
     fn add_score(&self, x: &[f64], sigma: f64, share: f64, score: &mut [f64]) {
-        let pull = self.centred(x).into_iter().zip(&self.variances).map(|(y, v)| -share * y / (v + sigma * sigma));
-        match &self.axes {
-            None => score.iter_mut().zip(pull).for_each(|(s, p)| *s += p),
-            Some(axes) => {
-                for (axis, pull) in axes.chunks(score.len()).zip(pull) {
+        for (i, variance) in self.variances.iter().enumerate() {
+            let pull = -share * self.along(x, i) / (variance + sigma * sigma);
+            match &self.axes {
+                None => score[i] += pull,
+                Some(axes) => {
+                    let axis = &axes[i * x.len()..][..x.len()];
                     score.iter_mut().zip(axis).for_each(|(s, a)| *s += pull * a);
                 }
             }
