@@ -11,6 +11,7 @@
 mod error;
 pub mod mixtures;
 pub mod pde;
+pub mod sem;
 pub mod shapes;
 mod stream;
 
