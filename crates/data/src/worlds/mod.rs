@@ -9,6 +9,7 @@
 //! | [`shapes`] | a picture of figures, or a clip | factors, masks, captions, scene graph, answers, velocities |
 
 mod error;
+pub mod grammar;
 pub mod mixtures;
 pub mod pde;
 pub mod sem;
