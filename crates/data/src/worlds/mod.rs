@@ -7,12 +7,24 @@
 //! | world | one sample | truth |
 //! |---|---|---|
 //! | [`shapes`] | a picture of figures, or a clip | factors, masks, captions, scene graph, answers, velocities |
+//! | [`mixtures`] | a point | class, log-density and score, noised too |
+//! | [`pde`] | a field over time | exact solutions or a solver of known error |
+//! | [`sem`] | a row of variables | graph, moments under interventions, counterfactuals |
+//! | [`grammar`] | a sentence | tree, log-probability, parts of speech, sentiment, synonyms, translation |
+//! | [`series`] | a time series | its parts, regimes, anomalies, salient times |
+//! | [`graphs`] | a graph | blocks, positions, roles, edges that explain |
+//! | [`markov`] | a path, a session | stationary law, likelihood, values |
+//! | [`market`] | returns and features | regimes, conditional mean and covariance, best portfolio |
 
 mod error;
 pub mod grammar;
+pub mod graphs;
+pub mod market;
+pub mod markov;
 pub mod mixtures;
 pub mod pde;
 pub mod sem;
+pub mod series;
 pub mod shapes;
 mod stream;
 
