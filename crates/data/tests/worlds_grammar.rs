@@ -47,7 +47,12 @@ fn inside_probabilities_are_sums_over_all_derivations() {
     assert!((found.values().sum::<f64>() - 1.0).abs() < 1e-12 && found.len() > 20);
     for (sentence, p) in &found {
         let words: Vec<&str> = sentence.split(' ').collect();
-        assert!((grammar.log_prob(&words) - p.ln()).abs() < 1e-12, "{sentence}: {} and {}", grammar.log_prob(&words), p.ln());
+        assert!(
+            (grammar.log_prob(&words) - p.ln()).abs() < 1e-12,
+            "{sentence}: {} and {}",
+            grammar.log_prob(&words),
+            p.ln()
+        );
     }
     let expected: f64 = found.iter().map(|(s, p)| p * s.split(' ').count() as f64).sum();
     assert!((grammar.expected_length() - expected).abs() < 1e-12);

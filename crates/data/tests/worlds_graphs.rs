@@ -121,7 +121,11 @@ fn motifs_tell_the_class() {
         assert_eq!(sample, MotifGraphs { base: 20 }.sample(2, index).unwrap());
         // The base is a tree: the house brings two independent cycles, the ring one.
         assert_eq!(sample.graph.cycles(), [2, 1][sample.class]);
-        assert!(sample.motifs[0].iter().all(|&(a, b)| sample.graph.has_edge(a, b) && sample.labels[a] == 1 && sample.labels[b] == 1));
+        assert!(
+            sample.motifs[0]
+                .iter()
+                .all(|&(a, b)| sample.graph.has_edge(a, b) && sample.labels[a] == 1 && sample.labels[b] == 1)
+        );
         assert!(sample.graph.components().iter().all(|&c| c == 0));
         classes[sample.class] += 1;
     }
@@ -147,7 +151,10 @@ fn impossible_graphs_are_errors() {
     assert!(stochastic_block(&[2, 2], &[vec![0.5, 0.1], vec![0.2, 0.5]], 0).unwrap_err().to_string().contains("agree"));
     assert!(stochastic_block(&[2, 2], &[vec![0.5]], 0).is_err());
     assert!(barabasi_albert(3, 0, 0).is_err() && barabasi_albert(3, 3, 0).is_err());
-    assert!(CyclePairs { ring: 2, nodes: 5 }.sample(0, 0).is_err() && CyclePairs { ring: 6, nodes: 5 }.sample(0, 0).is_err());
+    assert!(
+        CyclePairs { ring: 2, nodes: 5 }.sample(0, 0).is_err()
+            && CyclePairs { ring: 6, nodes: 5 }.sample(0, 0).is_err()
+    );
     assert!(BaShapes { noise: -1.0, ..BaShapes::default() }.sample(0).is_err());
     assert!(MotifGraphs { base: 1 }.sample(0, 0).is_err());
     assert_eq!(erdos_renyi(0, 0.5, 0).unwrap().nodes(), 0);

@@ -129,7 +129,43 @@ fn paths_depend_on_seed_and_index_alone() {
 #[test]
 fn impossible_portfolios_are_errors() {
     assert!(mean_variance(&[0.1], &[1.0, 2.0], 1.0).is_err() && mean_variance(&[], &[], 1.0).is_err());
-    assert!(mean_variance(&[0.1, 0.1], &[1.0, 1.0, 1.0, 1.0], 1.0).unwrap_err().to_string().contains("positive definite"));
+    assert!(
+        mean_variance(&[0.1, 0.1], &[1.0, 1.0, 1.0, 1.0], 1.0).unwrap_err().to_string().contains("positive definite")
+    );
     assert!(mean_variance(&[0.1], &[1.0], 0.0).is_err() && mean_variance(&[0.1], &[1.0], f64::INFINITY).is_err());
     assert!(mean_variance(&[0.1], &[f64::NAN], 1.0).is_err());
+}
+
+/// Probabilities are calibrated: the count of each regime less its expectation is a sum whose terms, conditional on the
+/// past, have mean 0 only before the return is seen; after it, the whole sum is still centred. Regimes last, so the
+/// variance is multiplied by their memory of some 100 steps.
+#[test]
+fn regimes_are_read_from_returns_as_well_as_can_be() {
+    let market = Market::new(2);
+    let (mut counts, mut expected, mut variance, mut hits, mut steps) = ([0.0; 3], [0.0; 3], [0.0; 3], 0.0, 0.0);
+    for index in 0..10 {
+        let path = market.sample(1000, 3, index);
+        let probabilities = market.regime_probabilities(&path).unwrap();
+        for (step, law) in probabilities.chunks(3).enumerate() {
+            assert!((law.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            counts[path.regimes[step]] += 1.0;
+            for i in 0..3 {
+                expected[i] += law[i];
+                variance[i] += law[i] * (1.0 - law[i]);
+            }
+            hits += law[path.regimes[step]];
+            steps += 1.0;
+        }
+    }
+    for i in 0..3 {
+        assert!((counts[i] - expected[i]).abs() < 5.0 * f64::sqrt(100.0 * variance[i]), "{counts:?} {expected:?}");
+    }
+    assert!(hits / steps > 0.8, "{}", hits / steps);
+    // With regimes of one volatility and one mean, nothing can be learned: the prediction stays.
+    let mut blind = market.clone();
+    let calm = blind.regimes[0].clone();
+    blind.regimes.iter_mut().for_each(|r| *r = calm.clone());
+    let path = blind.sample(3, 1, 0);
+    let law = blind.regime_probabilities(&path).unwrap();
+    assert!((law[3] - 0.99).abs() < 1e-12 && (law[5] - 0.001).abs() < 1e-12);
 }

@@ -95,7 +95,10 @@ fn hidden_states_by_enumeration() {
     let (filtered, _) = model.filter(&symbols).unwrap();
     assert!((0..3).all(|i| (filtered[15 + i] - smoothed[15 + i]).abs() < 1e-12));
     // Likelihoods of all sequences of a length sum to 1.
-    let all: f64 = (0..256).map(|c| (0..4).map(|t| c / 4usize.pow(t) % 4).collect::<Vec<_>>()).map(|s| model.log_likelihood(&s).unwrap().exp()).sum();
+    let all: f64 = (0..256)
+        .map(|c| (0..4).map(|t| c / 4usize.pow(t) % 4).collect::<Vec<_>>())
+        .map(|s| model.log_likelihood(&s).unwrap().exp())
+        .sum();
     assert!((all - 1.0).abs() < 1e-12);
     // Long sequences do not underflow.
     let (_, long) = model.sample(5000, 2, 1);
@@ -136,7 +139,8 @@ fn values_solve_their_equations_and_no_policy_is_better() {
     // All 3⁵ deterministic policies.
     let (best, values) = process.optimal();
     for code in 0..243usize {
-        let policy: Vec<f64> = (0..15).map(|k| f64::from(u8::from(code / 3usize.pow(k as u32 / 3) % 3 == k % 3))).collect();
+        let policy: Vec<f64> =
+            (0..15).map(|k| f64::from(u8::from(code / 3usize.pow(k as u32 / 3) % 3 == k % 3))).collect();
         let other = process.value(&policy).unwrap();
         assert!(other.iter().zip(&values).all(|(o, v)| *o <= v + 1e-9));
         if (0..5).all(|s| policy[3 * s + best[s]] == 1.0) {

@@ -239,7 +239,12 @@ fn vortices_decay_as_they_must() {
 /// The rate of change at the start is −u·∇ω + νΔω with every derivative taken from the series.
 #[test]
 fn vorticity_changes_at_the_right_rate() {
-    let equation = NavierStokes { n: 48, viscosity: 0.02, law: SeriesLaw { modes: 4, decay: 1.0, amplitude: 1.0 }, ..NavierStokes::default() };
+    let equation = NavierStokes {
+        n: 48,
+        viscosity: 0.02,
+        law: SeriesLaw { modes: 4, decay: 1.0, amplitude: 1.0 },
+        ..NavierStokes::default()
+    };
     let series = equation.initial_series(5, 1);
     // Vorticity, its gradient and Laplacian, and the velocity, wave by wave.
     let fields = |x: f64, y: f64| {
@@ -272,7 +277,12 @@ fn vorticity_changes_at_the_right_rate() {
 
 #[test]
 fn ideal_flow_keeps_energy_and_enstrophy_and_converges() {
-    let equation = NavierStokes { n: 64, viscosity: 0.0, law: SeriesLaw { modes: 3, decay: 1.0, amplitude: 1.0 }, ..NavierStokes::default() };
+    let equation = NavierStokes {
+        n: 64,
+        viscosity: 0.0,
+        law: SeriesLaw { modes: 3, decay: 1.0, amplitude: 1.0 },
+        ..NavierStokes::default()
+    };
     let solution = equation.sample(1, 0, &[0.0, 1.0]).unwrap();
     let states = solution.fields.as_slice::<f64>();
     let quantities = |w: &[f64]| {
@@ -359,7 +369,15 @@ fn series_follow_their_law_at_every_resolution() {
     for x in [0.0, 0.4, 3.0, 9.0] {
         // Simpson's rule with 2000 intervals: error below 1e-10 for three modes.
         let h = x / 2000.0;
-        let weight = |i: i32| if i == 0 || i == 2000 { 1.0 } else if i % 2 == 1 { 4.0 } else { 2.0 };
+        let weight = |i: i32| {
+            if i == 0 || i == 2000 {
+                1.0
+            } else if i % 2 == 1 {
+                4.0
+            } else {
+                2.0
+            }
+        };
         let sum: f64 = (0..=2000).map(|i| weight(i) * series.at([h * f64::from(i), 0.0])).sum();
         assert!((series.integral(x) - sum * h / 3.0).abs() < 1e-10);
     }

@@ -148,10 +148,12 @@ fn rows_of_regimes_are_twins() {
 
 #[test]
 fn mechanisms_compute_their_formulas() {
-    let quadratic = Mechanism::Quadratic { weights: vec![1.0, -2.0], products: vec![0.5, 1.0, 0.0, -1.0], intercept: 3.0 };
+    let quadratic =
+        Mechanism::Quadratic { weights: vec![1.0, -2.0], products: vec![0.5, 1.0, 0.0, -1.0], intercept: 3.0 };
     // 3 + 2 − 2·3 + ½·4 + 2·3 − 9 = −2.
     assert_eq!(quadratic.value(&[2.0, 3.0]), -2.0);
-    let network = Mechanism::Network { weights: vec![1.0, 0.0, 0.0, 1.0], biases: vec![0.0, 1.0], outputs: vec![2.0, -1.0] };
+    let network =
+        Mechanism::Network { weights: vec![1.0, 0.0, 0.0, 1.0], biases: vec![0.0, 1.0], outputs: vec![2.0, -1.0] };
     assert!((network.value(&[0.5, -0.5]) - (2.0 * 0.5f64.tanh() - 0.5f64.tanh())).abs() < 1e-15);
 }
 
@@ -201,7 +203,11 @@ fn mixings_are_inverted() {
         let [a, b, m] = [[-2.0, 1.0, 0.5], [2.0, -1.0, 1.5], [0.0, 0.0, 1.0]].map(|z| mixing.apply(&z));
         assert!((0..10).any(|i| (0.5 * (a[i] + b[i]) - m[i]).abs() > 0.05));
     }
-    assert!(Mixing::leaky_relu(3, 2, 0).is_err() && Mixing::quadratic(3, 8, 0).is_err() && Mixing::leaky_relu(0, 2, 0).is_err());
+    assert!(
+        Mixing::leaky_relu(3, 2, 0).is_err()
+            && Mixing::quadratic(3, 8, 0).is_err()
+            && Mixing::leaky_relu(0, 2, 0).is_err()
+    );
 }
 
 #[test]

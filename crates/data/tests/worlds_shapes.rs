@@ -35,7 +35,10 @@ fn masks_are_the_pixels_that_change_without_the_object() {
                 let share = visible[object * area + pixel];
                 assert!((0.0..=1.0).contains(&share));
                 // Shares below the spacing of floats cannot change a pixel.
-                assert!(changed == (share > 0.0) || share < 1e-6 && share > 0.0, "scene {index}, object {object}: {share}");
+                assert!(
+                    changed == (share > 0.0) || share < 1e-6 && share > 0.0,
+                    "scene {index}, object {object}: {share}"
+                );
                 hidden += usize::from(share == 0.0);
             }
         }
@@ -232,7 +235,11 @@ fn answers_agree_with_the_factors() {
         let other = world.scene(2, index + 1).unwrap();
         let elsewhere = question.answer(&other.graph());
         refused += usize::from(elsewhere.is_err());
-        assert_eq!(elsewhere.ok().map(|a| a.to_string()), answer_text(&question.to_string(), &other.objects), "{question}");
+        assert_eq!(
+            elsewhere.ok().map(|a| a.to_string()),
+            answer_text(&question.to_string(), &other.objects),
+            "{question}"
+        );
         texts.insert(question.to_string());
     }
     assert!(truths > 1000 && refused > 500 && texts.len() > 1000, "{truths} {refused} {}", texts.len());
@@ -326,7 +333,8 @@ fn relations_are_the_signs_of_differences() {
 /// Reflection in closed form against a step-by-step simulation.
 #[test]
 fn clips_bounce() {
-    let clips = Clips { scenes: Scenes { objects: [2, 2], ..crowded() }, frames: 40, speed: [0.02, 0.2], anomaly: None };
+    let clips =
+        Clips { scenes: Scenes { objects: [2, 2], ..crowded() }, frames: 40, speed: [0.02, 0.2], anomaly: None };
     let mut bounces = 0;
     for index in 0..20 {
         let clip = clips.clip(3, index).unwrap();

@@ -64,7 +64,8 @@ const NOUNS: [(Topic, &str); 4] = [
     (Topic::Hotel, "room rooms,bed beds,hotel hotels=inn inns,lobby lobbies,pool pools"),
     (Topic::Music, "song songs=tune tunes,album albums=record records,band bands,singer singers=vocalist vocalists"),
 ];
-const PEOPLE: &str = "critic critics=reviewer reviewers,guest guests=visitor visitors,student students,tourist tourists";
+const PEOPLE: &str =
+    "critic critics=reviewer reviewers,guest guests=visitor visitors,student students,tourist tourists";
 const DETERMINERS: [(&str, &str); 2] = [("SG", "the,this,every"), ("PL", "the,these,some")];
 const PLAIN_ADJECTIVES: &str = "big=large,small=little,new,old,long,famous=renowned";
 const GOOD_ADJECTIVES: &str = "good,great=wonderful=excellent,lovely=charming,clever";
@@ -72,9 +73,12 @@ const BAD_ADJECTIVES: &str = "bad=poor,terrible=awful=horrible,boring=dull,silly
 const ADVERBS: &str = "really=truly,rather=quite";
 const PREPOSITIONS: &str = "near,with,without,after";
 /// Third person singular, base form, past.
-const GOOD_VERBS: &str = "loves love loved=adores adore adored,enjoys enjoy enjoyed,praises praise praised=admires admire admired";
-const BAD_VERBS: &str = "hates hate hated=loathes loathe loathed,criticizes criticize criticized,dislikes dislike disliked";
-const PLAIN_VERBS: &str = "notices notice noticed,chooses choose chose=selects select selected,mentions mention mentioned";
+const GOOD_VERBS: &str =
+    "loves love loved=adores adore adored,enjoys enjoy enjoyed,praises praise praised=admires admire admired";
+const BAD_VERBS: &str =
+    "hates hate hated=loathes loathe loathed,criticizes criticize criticized,dislikes dislike disliked";
+const PLAIN_VERBS: &str =
+    "notices notice noticed,chooses choose chose=selects select selected,mentions mention mentioned";
 
 /// All forms of a class: groups of synonyms, each a list of words, each a list of forms.
 fn forms(class: &'static str) -> Vec<Vec<Vec<&'static str>>> {
@@ -96,9 +100,8 @@ fn text() -> String {
     let starts: Vec<String> = topics.iter().map(|topic| format!("S.{topic} [0.25]")).collect();
     let mut text = format!("S -> {}\nJOIN -> 'and' [0.5] | 'but' [0.5]\nNOT -> 'not' [1.0]\n", starts.join(" | "));
     for topic in &topics {
-        let clauses: Vec<String> = ["SG.PRES", "SG.PAST", "PL.PRES", "PL.PAST"]
-            .map(|form| format!("CLAUSE.{topic}.{form} [0.25]"))
-            .to_vec();
+        let clauses: Vec<String> =
+            ["SG.PRES", "SG.PAST", "PL.PRES", "PL.PAST"].map(|form| format!("CLAUSE.{topic}.{form} [0.25]")).to_vec();
         text += &format!("S.{topic} -> ONE.{topic} [0.6] | ONE.{topic} JOIN ONE.{topic} [0.4]\n");
         text += &format!("ONE.{topic} -> {}\n", clauses.join(" | "));
         text += &format!("THING.{topic} -> NP.{topic}.SG [0.5] | NP.{topic}.PL [0.5]\n");
@@ -108,19 +111,18 @@ fn text() -> String {
         text += &lexical(&format!("DET.{number}"), determiners, 0);
         let mut noun_phrase = |name: &str, nouns| {
             let (determiner, noun) = (format!("DET.{number}"), format!("NOUN.{name}.{number}"));
-            let place = if name == "people" { String::new() } else { format!(" | {determiner} {noun} PP.{name} [0.2]") };
+            let place =
+                if name == "people" { String::new() } else { format!(" | {determiner} {noun} PP.{name} [0.2]") };
             let bare = if name == "people" { 0.7 } else { 0.5 };
-            text += &format!(
-                "NP.{name}.{number} -> {determiner} {noun} [{bare}] | {determiner} ADJ {noun} [0.3]{place}\n"
-            );
+            text +=
+                &format!("NP.{name}.{number} -> {determiner} {noun} [{bare}] | {determiner} ADJ {noun} [0.3]{place}\n");
             text += &lexical(&format!("NOUN.{name}.{number}"), nouns, form);
         };
         noun_phrase("people", PEOPLE);
         NOUNS.iter().for_each(|(topic, nouns)| noun_phrase(topic.name(), nouns));
-        for (tense, copula, auxiliary) in [
-            ("PRES", ["is", "are"][form], ["does", "do"][form]),
-            ("PAST", ["was", "were"][form], "did"),
-        ] {
+        for (tense, copula, auxiliary) in
+            [("PRES", ["is", "are"][form], ["does", "do"][form]), ("PAST", ["was", "were"][form], "did")]
+        {
             let agreement = format!("{number}.{tense}");
             for topic in &topics {
                 text += &format!(
@@ -212,8 +214,20 @@ impl English {
         };
         let negated = holds(["NOT", "NOT"]);
         match (holds(["VERB+", "ADJ+"]), holds(["VERB-", "ADJ-"])) {
-            (true, _) => if negated { Sentiment::Negative } else { Sentiment::Positive },
-            (_, true) => if negated { Sentiment::Positive } else { Sentiment::Negative },
+            (true, _) => {
+                if negated {
+                    Sentiment::Negative
+                } else {
+                    Sentiment::Positive
+                }
+            }
+            (_, true) => {
+                if negated {
+                    Sentiment::Positive
+                } else {
+                    Sentiment::Negative
+                }
+            }
             _ => Sentiment::Neutral,
         }
     }
@@ -221,7 +235,8 @@ impl English {
     /// Other words for a word, of the same form: exchanging them changes neither the tree (but for the word), nor its
     /// probability, nor topic, agreement or sentiment.
     pub fn synonyms(&self, word: &str) -> Vec<&'static str> {
-        let classes = [PEOPLE, PLAIN_ADJECTIVES, GOOD_ADJECTIVES, BAD_ADJECTIVES, ADVERBS, GOOD_VERBS, BAD_VERBS, PLAIN_VERBS];
+        let classes =
+            [PEOPLE, PLAIN_ADJECTIVES, GOOD_ADJECTIVES, BAD_ADJECTIVES, ADVERBS, GOOD_VERBS, BAD_VERBS, PLAIN_VERBS];
         let groups = NOUNS.iter().map(|n| n.1).chain(classes).flat_map(forms);
         for group in groups {
             if let Some((own, form)) = place(&group, word) {

@@ -18,7 +18,8 @@ pub(super) struct Chart {
 
 impl Chart {
     pub(super) fn new(rules: &[Vec<Rule>], words: usize) -> Chart {
-        let mut chart = Chart { symbols: rules.len(), lexical: vec![Vec::new(); words], binary: Vec::new(), chains: Vec::new() };
+        let mut chart =
+            Chart { symbols: rules.len(), lexical: vec![Vec::new(); words], binary: Vec::new(), chains: Vec::new() };
         let mut unary = Vec::new();
         for (head, rules) in rules.iter().enumerate() {
             for Rule { body, probability } in rules {

@@ -1,8 +1,8 @@
 //! Probabilistic context-free grammars.
 
 use super::inside::Chart;
-use faer::prelude::Solve;
 use faer::Mat;
+use faer::prelude::Solve;
 use std::collections::HashMap;
 use std::str::FromStr;
 

@@ -85,7 +85,12 @@ impl BaShapes {
         }
         let wanted = self.noise * nodes as f64;
         if !(0.0..=0.1 * (nodes * nodes) as f64).contains(&wanted) {
-            return Err(WorldError::parameter("graphs", "noise", self.noise, "it must not be negative nor fill the graph"));
+            return Err(WorldError::parameter(
+                "graphs",
+                "noise",
+                self.noise,
+                "it must not be negative nor fill the graph",
+            ));
         }
         for _ in 0..wanted as usize {
             // Not within one house, whose edges are the explanation.

@@ -39,11 +39,17 @@ pub fn stochastic_block(
     for (i, row) in edge_probabilities.iter().enumerate() {
         for (j, &p) in row.iter().enumerate() {
             if probability("edge probability", p)? != edge_probabilities[j][i] {
-                return Err(WorldError::parameter("graphs", "edge probability", p, format!("({i}, {j}) and ({j}, {i}) must agree")));
+                return Err(WorldError::parameter(
+                    "graphs",
+                    "edge probability",
+                    p,
+                    format!("({i}, {j}) and ({j}, {i}) must agree"),
+                ));
             }
         }
     }
-    let blocks: Vec<usize> = sizes.iter().enumerate().flat_map(|(block, &size)| std::iter::repeat_n(block, size)).collect();
+    let blocks: Vec<usize> =
+        sizes.iter().enumerate().flat_map(|(block, &size)| std::iter::repeat_n(block, size)).collect();
     let mut rng = stream("graphs block", seed, 0);
     let n = blocks.len();
     let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));

@@ -5,7 +5,7 @@
 //! A [`Market`] has regimes that follow a Markov chain, common factors, stochastic volatility, and features a few of
 //! which tell something about the next returns. Its [`MarketPath`] holds, besides what an investor sees, the conditional
 //! mean and covariance of every return given everything but the return itself, from which [`mean_variance`] makes the
-//! best portfolio. Returns are simple returns per step beyond the riskless rate; a step is a trading day, 252 of which
+//! best portfolio; [`Market::regime_probabilities`] tells what can be known of the regime. Returns are simple returns per step beyond the riskless rate; a step is a trading day, 252 of which
 //! make a year. This is a world for research, not a model of any real market and no advice.
 //!
 //! ```
@@ -17,6 +17,7 @@
 //! # Ok::<(), perturb_data::worlds::WorldError>(())
 //! ```
 
+mod filter;
 mod path;
 mod portfolio;
 

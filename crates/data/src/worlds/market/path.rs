@@ -72,7 +72,7 @@ const FEATURE_MEMORY: f64 = 0.9;
 impl Market {
     /// Ten assets with three factors, regimes calm, volatile and crash (means about 8 %, 4 % and −60 % a year,
     /// volatilities 1, 1.7 and 3 times 16 % a year; 1 %, 3 % and 8 % chance per day to leave), volatility of volatility
-    /// 0.3, 200 features of which 5 carry signals that move expected returns by 0.05 % a day each. Loadings and specific
+    /// 0.3, 200 features of which 5 carry signals that move expected returns by 0.01 % a day each. Loadings and specific
     /// risks are drawn from the seed.
     pub fn new(seed: u64) -> Market {
         let (assets, factors) = (10, 3);
@@ -101,7 +101,7 @@ impl Market {
             persistence: 0.97,
             features: 200,
             signals: 5,
-            signal_strength: 0.0005,
+            signal_strength: 0.0001,
             drift: 0.05,
         }
     }
@@ -110,7 +110,8 @@ impl Market {
     pub fn sample(&self, steps: usize, seed: u64, index: u64) -> MarketPath {
         let mut rng = stream("market path", seed, index);
         let (n, k) = (self.assets, self.regimes.len());
-        let centre: Vec<f64> = normals(n * self.signals, &mut rng).into_iter().map(|v| self.signal_strength * v).collect();
+        let centre: Vec<f64> =
+            normals(n * self.signals, &mut rng).into_iter().map(|v| self.signal_strength * v).collect();
         let mut signal_loadings = centre.clone();
         let mut features = normals(self.features, &mut rng);
         let (mut regime, mut h) = (0, self.volatility_of_volatility * normals(1, &mut rng)[0]);
@@ -141,9 +142,9 @@ impl Market {
             let mean = self.mean(regime, &signal_loadings, &features);
             let scale = self.regimes[regime].volatility * (0.5 * h).exp();
             let factors = normals(self.factors, &mut rng);
-            for i in 0..n {
+            for (i, expected) in mean.iter().enumerate() {
                 let common: f64 = self.row(i).iter().zip(&factors).map(|(b, f)| b * f).sum();
-                path.returns.push(mean[i] + scale * (common + self.specific[i] * normals(1, &mut rng)[0]));
+                path.returns.push(expected + scale * (common + self.specific[i] * normals(1, &mut rng)[0]));
             }
             path.means.extend(mean);
             path.covariances.extend(self.base_covariance().into_iter().map(|c| c * scale * scale));

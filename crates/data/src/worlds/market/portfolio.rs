@@ -5,7 +5,7 @@ use faer::prelude::Solve;
 use faer::{Mat, Side};
 
 /// Solves Σ w = b for each right side.
-fn solve<const K: usize>(covariance: &[f64], right: [&[f64]; K]) -> Result<[Vec<f64>; K], WorldError> {
+pub(super) fn solve<const K: usize>(covariance: &[f64], right: [&[f64]; K]) -> Result<[Vec<f64>; K], WorldError> {
     let n = right[0].len();
     if n == 0 || covariance.len() != n * n || right.iter().any(|b| b.len() != n) {
         let expected = format!("{n} assets (at least one) need a covariance of {n}×{n}");

@@ -25,7 +25,12 @@ impl Chain {
     pub fn new(states: usize, transitions: Vec<f64>) -> Result<Chain, WorldError> {
         if states == 0 || transitions.len() != states * states {
             let expected = format!("{states} states (at least one) need {states}×{states} values");
-            return Err(WorldError::parameter("markov", "transitions", format!("{} values", transitions.len()), expected));
+            return Err(WorldError::parameter(
+                "markov",
+                "transitions",
+                format!("{} values", transitions.len()),
+                expected,
+            ));
         }
         check_rows("transitions", &transitions, states)?;
         Ok(Chain { states, transitions })
@@ -111,7 +116,11 @@ impl Chain {
         for k in 0..n {
             for i in (0..n).filter(|&i| i != k) {
                 if reach[i * n + k] {
-                    (0..n).filter(|&j| reach[k * n + j]).collect::<Vec<_>>().into_iter().for_each(|j| reach[i * n + j] = true);
+                    (0..n)
+                        .filter(|&j| reach[k * n + j])
+                        .collect::<Vec<_>>()
+                        .into_iter()
+                        .for_each(|j| reach[i * n + j] = true);
                 }
             }
         }
@@ -163,7 +172,8 @@ impl Chain {
         let flow = |i: usize, j: usize| law[i] * self.transitions[i * n + j];
         let reversible = (0..n * n).all(|k| (flow(k / n, k % n) - flow(k % n, k / n)).abs() < 1e-12);
         if !reversible || law.contains(&0.0) {
-            let reason = "the chain is not reversible, so its eigenvalues need not be real; use the mixing time".to_string();
+            let reason =
+                "the chain is not reversible, so its eigenvalues need not be real; use the mixing time".to_string();
             return Err(WorldError::NoExactAnswer { world: "markov", reason });
         }
         let symmetric = Mat::from_fn(n, n, |i, j| flow(i, j) / (law[i] * law[j]).sqrt());

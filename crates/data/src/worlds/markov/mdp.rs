@@ -35,7 +35,8 @@ impl Mdp {
         let pairs = states * actions;
         if pairs == 0 || transitions.len() != pairs * states || rewards.len() != pairs {
             let value = format!("{} and {} values", transitions.len(), rewards.len());
-            let expected = format!("{states} states and {actions} actions (at least one each) need {pairs}×{states} and {pairs}");
+            let expected =
+                format!("{states} states and {actions} actions (at least one each) need {pairs}×{states} and {pairs}");
             return Err(WorldError::parameter("markov", "transitions and rewards", value, expected));
         }
         check_rows("transitions", &transitions, states)?;

@@ -23,7 +23,12 @@ impl Sessions {
     /// [`WorldError::Parameter`] for no users or items, or a `taste` that is no probability.
     pub fn new(users: usize, items: usize, taste: f64, seed: u64) -> Result<Sessions, WorldError> {
         if users == 0 || items == 0 {
-            return Err(WorldError::parameter("markov", "users and items", format!("{users} and {items}"), "at least one each"));
+            return Err(WorldError::parameter(
+                "markov",
+                "users and items",
+                format!("{users} and {items}"),
+                "at least one each",
+            ));
         }
         if !(0.0..=1.0).contains(&taste) {
             return Err(WorldError::parameter("markov", "taste", taste, "a probability must lie between 0 and 1"));

@@ -85,7 +85,9 @@ mod tests {
             let steps: Vec<f64> = arm.windows(2).map(|p| (p[0][0] - p[1][0]).hypot(p[0][1] - p[1][1])).collect();
             let (min, max) = steps.iter().fold((9.0f64, 0.0f64), |(a, b), &s| (a.min(s), b.max(s)));
             assert!(max < 0.08 && max - min < 0.01 * max, "{min} to {max}");
-            assert!((arm[0][0].hypot(arm[0][1])) < 0.7 && (arm.last().unwrap()[0].hypot(arm.last().unwrap()[1])) > 2.19);
+            assert!(
+                (arm[0][0].hypot(arm[0][1])) < 0.7 && (arm.last().unwrap()[0].hypot(arm.last().unwrap()[1])) > 2.19
+            );
         }
     }
 }

@@ -56,7 +56,11 @@ impl GaussianMixture {
             }
             if d == 0 || mean.len() != d || covariance.len() != d * d || mean.iter().any(|m| !m.is_finite()) {
                 let sizes = format!("{} values with a covariance of {}", mean.len(), covariance.len());
-                return fail("mean", sizes, format!("component {class} needs {d} finite values (at least one) and {d}×{d}"));
+                return fail(
+                    "mean",
+                    sizes,
+                    format!("component {class} needs {d} finite values (at least one) and {d}×{d}"),
+                );
             }
             let (axes, variances) = principal_axes(covariance, d, class)?;
             cumulative += weight / total;

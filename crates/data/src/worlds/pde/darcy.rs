@@ -75,12 +75,22 @@ impl Darcy {
         let row = |i: usize| &cosines[i * modes..][..modes];
         let value = |i: usize| {
             let (x, y) = (row(i % self.n), row(i / self.n));
-            let sum: f64 = coefficients.chunks(modes).zip(y).map(|(c, y)| y * c.iter().zip(x).map(|(c, x)| c * x).sum::<f64>()).sum();
+            let sum: f64 = coefficients
+                .chunks(modes)
+                .zip(y)
+                .map(|(c, y)| y * c.iter().zip(x).map(|(c, x)| c * x).sum::<f64>())
+                .sum();
             sum / square.sqrt()
         };
         let level = |g: f64| match self.permeability {
             Permeability::LogNormal { deviation, .. } => (deviation * g).exp(),
-            Permeability::TwoPhase { high, low, .. } => if g >= 0.0 { high } else { low },
+            Permeability::TwoPhase { high, low, .. } => {
+                if g >= 0.0 {
+                    high
+                } else {
+                    low
+                }
+            }
         };
         (0..self.n * self.n).map(|i| level(if square > 0.0 { value(i) } else { 0.0 })).collect()
     }
@@ -94,7 +104,12 @@ impl Darcy {
         let n = self.n;
         if permeability.len() != n * n || source.len() != n * n || n == 0 {
             let value = format!("{} and {}", permeability.len(), source.len());
-            return Err(WorldError::parameter("pde", "sizes of permeability and source", value, format!("both need {n}×{n} values")));
+            return Err(WorldError::parameter(
+                "pde",
+                "sizes of permeability and source",
+                value,
+                format!("both need {n}×{n} values"),
+            ));
         }
         positive(&permeability.iter().map(|&a| ("permeability", a)).collect::<Vec<_>>())?;
         super::trajectory::check(source, n * n, &[])?;
@@ -125,7 +140,9 @@ impl Darcy {
         let Some(factor) = factor else {
             return Err(WorldError::NoExactAnswer {
                 world: "pde",
-                reason: format!("the system of {n}×{n} cells cannot be factored; its permeabilities differ too much or memory is short"),
+                reason: format!(
+                    "the system of {n}×{n} cells cannot be factored; its permeabilities differ too much or memory is short"
+                ),
             });
         };
         let area = 1.0 / (n * n) as f64;

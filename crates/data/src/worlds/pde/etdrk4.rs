@@ -71,7 +71,8 @@ pub(super) fn solve(
     step: f64,
 ) -> Result<Trajectory, WorldError> {
     check(initial, linear.len(), times)?;
-    let mut u: Vec<Coefficient> = initial.chunks(spectral.count()).flat_map(|field| spectral.transform(field)).collect();
+    let mut u: Vec<Coefficient> =
+        initial.chunks(spectral.count()).flat_map(|field| spectral.transform(field)).collect();
     let (mut states, mut now) = (Vec::with_capacity(times.len() * u.len()), 0.0);
     let mut stepper: Option<Stepper> = None;
     for &t in times {
@@ -86,7 +87,8 @@ pub(super) fn solve(
         now = t;
         states.extend(u.chunks(spectral.count()).flat_map(|u| spectral.field(u)));
         if let Some(value) = states[states.len() - u.len()..].iter().find(|v| !v.is_finite()) {
-            let expected = format!("the solution has left the range of numbers by time {t}: take smaller steps than {step}");
+            let expected =
+                format!("the solution has left the range of numbers by time {t}: take smaller steps than {step}");
             return Err(WorldError::parameter("pde", "a value", value, expected));
         }
     }

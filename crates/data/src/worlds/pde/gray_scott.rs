@@ -32,7 +32,16 @@ pub struct GrayScott {
 impl Default for GrayScott {
     /// 128×128 points on [0, 1)², D = 2·10⁻⁵ and 10⁻⁵, F = 0.037, k = 0.06 (worms), steps of 1, eight spots.
     fn default() -> Self {
-        GrayScott { n: 128, length: 1.0, diffusion_u: 2e-5, diffusion_v: 1e-5, feed: 0.037, kill: 0.06, step: 1.0, spots: 8 }
+        GrayScott {
+            n: 128,
+            length: 1.0,
+            diffusion_u: 2e-5,
+            diffusion_v: 1e-5,
+            feed: 0.037,
+            kill: 0.06,
+            step: 1.0,
+            spots: 8,
+        }
     }
 }
 

@@ -53,8 +53,7 @@ impl Evolution for Kdv {
     fn solve(&self, initial: &[f64], times: &[f64]) -> Result<Trajectory, WorldError> {
         positive(&[("step", self.step)])?;
         let spectral = Spectral::new(self.n, 1, self.length)?;
-        let linear: Vec<Coefficient> =
-            spectral.wavenumbers().map(|[k, _]| Coefficient::new(0.0, k * k * k)).collect();
+        let linear: Vec<Coefficient> = spectral.wavenumbers().map(|[k, _]| Coefficient::new(0.0, k * k * k)).collect();
         solve(&spectral, &self.shape(), &linear, convection(&spectral, 6.0), initial, times, self.step)
     }
 }

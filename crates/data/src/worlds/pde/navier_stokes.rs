@@ -78,7 +78,12 @@ impl Evolution for NavierStokes {
         positive(&[("step", self.step)])?;
         if !(self.viscosity >= 0.0 && self.viscosity.is_finite() && self.forcing.0.is_finite()) {
             let value = format!("{} with forcing {}", self.viscosity, self.forcing.0);
-            return Err(WorldError::parameter("pde", "viscosity", value, "both must be finite, the first not negative"));
+            return Err(WorldError::parameter(
+                "pde",
+                "viscosity",
+                value,
+                "both must be finite, the first not negative",
+            ));
         }
         let spectral = Spectral::new(self.n, 2, self.length)?;
         let symbol = |[x, y]: [f64; 2]| Coefficient::new(-self.viscosity * (x * x + y * y), 0.0);

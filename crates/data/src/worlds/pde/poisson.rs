@@ -40,7 +40,8 @@ impl Poisson {
             let square = x * x + y * y;
             if square == 0.0 { Coefficient::ZERO } else { f / square }
         };
-        let u: Vec<Coefficient> = spectral.transform(source).into_iter().zip(spectral.wavenumbers()).map(divide).collect();
+        let u: Vec<Coefficient> =
+            spectral.transform(source).into_iter().zip(spectral.wavenumbers()).map(divide).collect();
         Ok(spectral.field(&u))
     }
 }

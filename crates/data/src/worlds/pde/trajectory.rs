@@ -51,10 +51,7 @@ pub trait Evolution: Sync {
 impl Trajectory {
     pub(crate) fn new(times: &[f64], shape: &[usize], states: Vec<f64>) -> Trajectory {
         let shape: Vec<usize> = [times.len()].iter().chain(shape).copied().collect();
-        Trajectory {
-            times: times.to_vec(),
-            fields: Tensor::new(&shape[..], states).expect("one state per time"),
-        }
+        Trajectory { times: times.to_vec(), fields: Tensor::new(&shape[..], states).expect("one state per time") }
     }
 
     /// ‖this − finer‖₂ / ‖finer‖₂ over the points of this grid, at the last time: how far this solution is from one on
@@ -67,13 +64,15 @@ impl Trajectory {
         let (a, b) = (self.fields.shape(), finer.fields.shape());
         let (n, m) = (a[a.len() - 1], b[b.len() - 1]);
         if a.len() != b.len() || a[1] != b[1] || n == 0 || m % n != 0 || self.times.last() != finer.times.last() {
-            let expected = "compare with the same equation up to the same time on a grid a whole number of times as fine";
+            let expected =
+                "compare with the same equation up to the same time on a grid a whole number of times as fine";
             return Err(WorldError::parameter("pde", "the finer grid", format!("{b:?} against {a:?}"), expected));
         }
         let (ratio, rows) = (m / n, if a.len() == 4 { n } else { 1 });
         let coarse = self.fields.as_slice::<f64>();
         let fine = finer.fields.as_slice::<f64>();
-        let (coarse, fine) = (&coarse[coarse.len() - a[1] * rows * n..], &fine[fine.len() - b[1..].iter().product::<usize>()..]);
+        let (coarse, fine) =
+            (&coarse[coarse.len() - a[1] * rows * n..], &fine[fine.len() - b[1..].iter().product::<usize>()..]);
         let (mut difference, mut norm) = (0.0, 0.0);
         for (i, u) in coarse.iter().enumerate() {
             let (channel, row, column) = (i / (rows * n), i / n % rows, i % n);

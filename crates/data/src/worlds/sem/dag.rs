@@ -40,7 +40,9 @@ impl Dag {
             (0..nodes).filter(|&j| parents[j].contains(&next)).for_each(|j| missing[j] -= 1);
         }
         match placed.iter().position(|p| !p) {
-            Some(node) => Err(WorldError::parameter("sem", "node", node, "it lies on or behind a cycle; remove one of the edges")),
+            Some(node) => {
+                Err(WorldError::parameter("sem", "node", node, "it lies on or behind a cycle; remove one of the edges"))
+            }
             None => Ok(Dag { parents, order }),
         }
     }

@@ -74,7 +74,10 @@ impl Sem {
             let equation = &mut sem.equations[node];
             match intervention {
                 Intervention::Hard { value, .. } => {
-                    *equation = Equation { mechanism: Mechanism::constant(*value), noise: Noise { deviation: 0.0, ..equation.noise } };
+                    *equation = Equation {
+                        mechanism: Mechanism::constant(*value),
+                        noise: Noise { deviation: 0.0, ..equation.noise },
+                    };
                     sem.dag = sem.dag.without_parents(node);
                 }
                 Intervention::Randomized { mean, noise, .. } => {

@@ -98,9 +98,7 @@ impl Mixing {
                 let solution = inner.qr().solve_lstsq(Mat::from_fn(right.len(), 1, |i, _| right[i]));
                 (0..right.len()).map(|i| solution[(i, 0)]).collect()
             }
-            Mixing::Quadratic { matrix, latents } => {
-                product(&matrix.transpose().to_owned(), x)[..*latents].to_vec()
-            }
+            Mixing::Quadratic { matrix, latents } => product(&matrix.transpose().to_owned(), x)[..*latents].to_vec(),
         }
     }
 }

@@ -154,7 +154,8 @@ pub(super) fn check(equation: &Equation, node: usize, parents: usize) -> Result<
         }
     };
     if !sizes || (mechanism.parents() != parents && !matches!(mechanism, Mechanism::Network { .. })) {
-        let expected = format!("node {node} has {parents} parents: give as many weights (and matching products or units)");
+        let expected =
+            format!("node {node} has {parents} parents: give as many weights (and matching products or units)");
         return Err(WorldError::parameter("sem", "mechanism", format!("{mechanism:?}"), expected));
     }
     if !(noise.deviation >= 0.0 && noise.deviation.is_finite()) {

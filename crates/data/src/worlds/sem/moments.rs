@@ -24,7 +24,8 @@ impl Sem {
         let mut effects = vec![0.0; d * d];
         for &node in self.dag().order() {
             let Mechanism::Linear { weights, .. } = &self.equation(node).mechanism else {
-                let reason = format!("node {node} is not linear, so effects and moments have no closed form; draw samples");
+                let reason =
+                    format!("node {node} is not linear, so effects and moments have no closed form; draw samples");
                 return Err(WorldError::NoExactAnswer { world: "sem", reason });
             };
             effects[node * d + node] = 1.0;

@@ -65,7 +65,13 @@ impl Motif {
     fn at(self, t: f64) -> f64 {
         match self {
             Motif::Sine => 2.0f64.sqrt() * (TAU * t).sin(),
-            Motif::Square => if t < 0.5 { 1.0 } else { -1.0 },
+            Motif::Square => {
+                if t < 0.5 {
+                    1.0
+                } else {
+                    -1.0
+                }
+            }
             Motif::Ramp => 3.0f64.sqrt() * (2.0 * t - 1.0),
             Motif::Bump => ((PI * t).sin() - 2.0 / PI) / (0.5 - 4.0 / (PI * PI)).sqrt(),
         }

@@ -60,7 +60,13 @@ impl Waveform {
     pub fn at(self, phase: f64) -> f64 {
         match self {
             Waveform::Sine => 2.0f64.sqrt() * (TAU * phase).sin(),
-            Waveform::Square => if phase < 0.5 { 1.0 } else { -1.0 },
+            Waveform::Square => {
+                if phase < 0.5 {
+                    1.0
+                } else {
+                    -1.0
+                }
+            }
             Waveform::Triangle => 3.0f64.sqrt() * (1.0 - 4.0 * (phase - 0.5).abs()),
             Waveform::Sawtooth => 3.0f64.sqrt() * (2.0 * phase - 1.0),
         }
@@ -72,7 +78,8 @@ impl Scales {
     pub fn sample(&self, seed: u64, index: u64) -> ScaledSeries {
         let mut rng = stream("series scales", seed, index);
         let waveform = Waveform::ALL[rng.random_range(0..Waveform::ALL.len())];
-        let mut size = || 10f64.powf(self.decades[0] + (self.decades[1] - self.decades[0]) * rng.random_range(0.0..1.0));
+        let mut size =
+            || 10f64.powf(self.decades[0] + (self.decades[1] - self.decades[0]) * rng.random_range(0.0..1.0));
         let (amplitude, level) = (size(), size());
         let level = if rng.random() { level } else { -level };
         let (period, phase) = (rng.random_range(16.0..64.0), rng.random_range(0.0..1.0));

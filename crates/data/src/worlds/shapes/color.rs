@@ -23,16 +23,8 @@ pub enum Color {
 
 impl Color {
     /// All colours.
-    pub const ALL: [Color; 8] = [
-        Color::Red,
-        Color::Orange,
-        Color::Yellow,
-        Color::Green,
-        Color::Cyan,
-        Color::Blue,
-        Color::Purple,
-        Color::Pink,
-    ];
+    pub const ALL: [Color; 8] =
+        [Color::Red, Color::Orange, Color::Yellow, Color::Green, Color::Cyan, Color::Blue, Color::Purple, Color::Pink];
 
     /// The hue in [0, 1) that the name stands for.
     pub fn hue(self) -> f32 {

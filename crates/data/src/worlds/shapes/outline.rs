@@ -158,7 +158,9 @@ impl Outline {
             }
             Outline::Polygon(edges) => polygon_distance(edges, point),
             Outline::Heart(placement) => placement.radius * heart_distance(placement.local(point)),
-            Outline::Creature(placement, creature) => placement.radius * creature.signed_distance(placement.local(point)),
+            Outline::Creature(placement, creature) => {
+                placement.radius * creature.signed_distance(placement.local(point))
+            }
         }
     }
 }

@@ -209,14 +209,14 @@ impl Scenes {
                 return Ok(());
             }
         }
-        let expected = format!("{} objects cannot be placed in {ATTEMPTS} attempts: allow fewer or smaller ones", objects.len());
+        let expected =
+            format!("{} objects cannot be placed in {ATTEMPTS} attempts: allow fewer or smaller ones", objects.len());
         Err(WorldError::parameter("shapes", "placement", format!("{:?}", self.placement), expected))
     }
 
     fn check(&self) -> Result<(), WorldError> {
-        let fail = |parameter, value: String, expected: &str| {
-            Err(WorldError::parameter("shapes", parameter, value, expected))
-        };
+        let fail =
+            |parameter, value: String, expected: &str| Err(WorldError::parameter("shapes", parameter, value, expected));
         let [low, high] = self.radii.bounds();
         if self.size == 0 {
             return fail("size", "0".to_string(), "images need at least one pixel");
@@ -225,10 +225,18 @@ impl Scenes {
             return fail("objects", format!("{:?}", self.objects), "give the smallest number first");
         }
         if self.kinds.iter().any(|k| !k.1.is_finite() || k.1 < 0.0) || self.kinds.iter().all(|k| k.1 <= 0.0) {
-            return fail("kinds", format!("{:?}", self.kinds), "weights must be finite and not negative, and one positive");
+            return fail(
+                "kinds",
+                format!("{:?}", self.kinds),
+                "weights must be finite and not negative, and one positive",
+            );
         }
         if !(low > 0.0 && low <= high && high < 0.5) {
-            return fail("radii", format!("{:?}", self.radii), "circumradii must lie above 0 and below 0.5, the smaller first");
+            return fail(
+                "radii",
+                format!("{:?}", self.radii),
+                "circumradii must lie above 0 and below 0.5, the smaller first",
+            );
         }
         if !(self.noise >= 0.0 && self.noise.is_finite()) {
             return fail("noise", self.noise.to_string(), "it must be finite and not negative");
