@@ -169,8 +169,8 @@ fn the_grid_is_walked_straight() {
 #[test]
 fn sessions_follow_their_law() {
     let world = Sessions::new(300, 12, 0.4, 1).unwrap();
-    let mut counts = vec![0.0; 12];
-    let (mut steps, mut expected, mut variance) = (0.0, vec![0.0; 12], vec![0.0; 12]);
+    let mut counts = [0.0; 12];
+    let (mut steps, mut expected, mut variance) = (0.0, [0.0; 12], [0.0; 12]);
     for user in 0..300 {
         let session = world.sample(user, 30, 2);
         assert_eq!(session, world.sample(user, 30, 2));

@@ -99,10 +99,10 @@ fn hidden_states_choose_the_feature_that_counts() {
     }
     assert!((stays / steps - 0.9f64).abs() < 5.0 * (0.09f64 / steps).sqrt());
     assert!(surprise.abs() < 5.0 * (0.25f64 * 40_000.0).sqrt());
-    for state in 0..2 {
-        for i in 0..3 {
-            let mean = sums[state][i] / counts[state];
-            assert!((mean - world.means[state][i]).abs() < 5.0 * (0.8f64 / counts[state]).sqrt(), "{mean}");
+    for ((sums, count), means) in sums.iter().zip(counts).zip(world.means) {
+        for (sum, mean) in sums.iter().zip(means) {
+            let found = sum / count;
+            assert!((found - mean).abs() < 5.0 * (0.8f64 / count).sqrt(), "{found} and {mean}");
         }
     }
 }

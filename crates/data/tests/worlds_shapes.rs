@@ -126,10 +126,10 @@ fn torus_pictures_roll() {
         }
         let (a, b) = (scene.render(32).image, moved.render(32).image);
         let (a, b) = (a.as_slice::<f32>(), b.as_slice::<f32>());
-        for i in 0..3 * 1024 {
+        for (i, value) in a.iter().enumerate() {
             let (c, y, x) = (i / 1024, i / 32 % 32, i % 32);
             let rolled = b[c * 1024 + (y + 23) % 32 * 32 + (x + 11) % 32];
-            assert!((a[i] - rolled).abs() < 2e-3, "scene {index}, pixel ({x}, {y}): {} and {rolled}", a[i]);
+            assert!((value - rolled).abs() < 2e-3, "scene {index}, pixel ({x}, {y}): {value} and {rolled}");
         }
     }
 }
@@ -153,8 +153,10 @@ fn named(words: &[&str], o: &Object) -> bool {
     })
 }
 
+type Words<'a> = &'a [&'a str];
+
 /// Splits "X left of the Y" into X, the direction towards the second, and Y.
-fn split_relation<'a>(words: &'a [&'a str]) -> (&'a [&'a str], Option<([f32; 2], &'a [&'a str])>) {
+fn split_relation<'a>(words: Words<'a>) -> (Words<'a>, Option<([f32; 2], Words<'a>)>) {
     let at = words.iter().position(|w| ["left", "right", "above", "below"].contains(w));
     let Some(at) = at else { return (words, None) };
     let (direction, length) = match words[at] {

@@ -109,7 +109,8 @@ impl Canvas {
         let (a, b) = (panel.pixel(from), panel.pixel(to));
         let step = [b[0] - a[0], b[1] - a[1]];
         let square = (step[0] * step[0] + step[1] * step[1]).max(1e-9);
-        let bounds = |i: usize| ((a[i].min(b[i]) - width - 1.0).floor() as i64, (a[i].max(b[i]) + width + 1.0).ceil() as i64);
+        let bounds =
+            |i: usize| ((a[i].min(b[i]) - width - 1.0).floor() as i64, (a[i].max(b[i]) + width + 1.0).ceil() as i64);
         let ((x0, x1), (y0, y1)) = (bounds(0), bounds(1));
         for y in y0..=y1 {
             for x in x0..=x1 {
@@ -172,5 +173,9 @@ pub fn sequential(t: f64) -> Rgb {
 /// Blue, white, red: for values from −1 to 1.
 pub fn diverging(t: f64) -> Rgb {
     let t = ((t.clamp(-1.0, 1.0) * 24.0).round() / 24.0) as f32;
-    if t < 0.0 { [1.0 + 0.85 * t, 1.0 + 0.6 * t, 1.0 + 0.25 * t] } else { [1.0 - 0.2 * t, 1.0 - 0.75 * t, 1.0 - 0.8 * t] }
+    if t < 0.0 {
+        [1.0 + 0.85 * t, 1.0 + 0.6 * t, 1.0 + 0.25 * t]
+    } else {
+        [1.0 - 0.2 * t, 1.0 - 0.75 * t, 1.0 - 0.8 * t]
+    }
 }

@@ -19,7 +19,8 @@ pub fn mixtures() -> Canvas {
     ];
     let mut canvas = Canvas::new(7 * 114 + 4, 2 * 114 + 4);
     for (column, (density, reach)) in densities.into_iter().enumerate() {
-        let panel = |row: usize| Panel::new(4 + 114 * column, 4 + 114 * row, 110, 110, [-reach, reach], [-reach, reach]);
+        let panel =
+            |row: usize| Panel::new(4 + 114 * column, 4 + 114 * row, 110, 110, [-reach, reach], [-reach, reach]);
         let points = density.dataset(1, 700);
         for (x, class) in points.points.as_slice::<f64>().chunks(2).zip(&points.classes) {
             canvas.dot(&panel(0), [x[0], x[1]], 1.0, CLASSES[class % 8]);
@@ -84,7 +85,11 @@ pub fn series() -> Canvas {
     let sample = Components::default().sample(4, 2);
     let whole = Panel::new(4, 4, 800, 120, [0.0, 512.0], range(&sample.values));
     canvas.paint(&whole, |x, _| {
-        if sample.intervals.iter().any(|(_, times)| times.contains(&(x as usize))) { [1.0, 0.86, 0.8] } else { [1.0; 3] }
+        if sample.intervals.iter().any(|(_, times)| times.contains(&(x as usize))) {
+            [1.0, 0.86, 0.8]
+        } else {
+            [1.0; 3]
+        }
     });
     canvas.curve(&whole, &sample.values, 1.5, INK);
     let parts = [&sample.trend, &sample.season, &sample.level, &sample.noise, &sample.anomaly];

@@ -24,7 +24,8 @@ pub fn shapes() -> Result<Canvas, WorldError> {
     let mut without = scene.clone();
     without.objects.pop();
     put(1, 7, &without.render(64).image);
-    let mixed = Scenes { objects: [2, 4], styles: Style::ALL.to_vec(), placement: Placement::Apart(0.0), ..world.clone() };
+    let mixed =
+        Scenes { objects: [2, 4], styles: Style::ALL.to_vec(), placement: Placement::Apart(0.0), ..world.clone() };
     for column in 0..8 {
         put(2, column, &mixed.scene(5, column as u64)?.render(64).image);
     }

@@ -8,7 +8,7 @@ use std::io::BufWriter;
 use std::path::Path;
 
 /// Colours of a picture at most.
-const COLORS: usize = 112;
+const COLORS: usize = 200;
 
 /// Writes pixels with the most frequent colours (at five bits per channel); others become the nearest of these.
 pub fn save(path: &Path, width: usize, pixels: &[Rgb]) -> Result<(), Box<dyn Error>> {
@@ -22,8 +22,11 @@ pub fn save(path: &Path, width: usize, pixels: &[Rgb]) -> Result<(), Box<dyn Err
     let nearest = |color: &[u8; 3]| (0..palette.len()).min_by_key(|&i| distance(&palette[i], color)).unwrap_or(0) as u8;
     let index: HashMap<[u8; 3], u8> = colors.iter().map(|(color, _)| (*color, nearest(color))).collect();
     let data: Vec<u8> = pixels.iter().map(|pixel| index[&coarse(pixel)]).collect();
-    let mut encoder =
-        png::Encoder::new(BufWriter::new(File::create(path)?), u32::try_from(width)?, u32::try_from(pixels.len() / width)?);
+    let mut encoder = png::Encoder::new(
+        BufWriter::new(File::create(path)?),
+        u32::try_from(width)?,
+        u32::try_from(pixels.len() / width)?,
+    );
     encoder.set_color(png::ColorType::Indexed);
     encoder.set_palette(palette.concat().iter().map(|&v| (u32::from(v) * 255 / 31) as u8).collect::<Vec<u8>>());
     encoder.set_compression(png::Compression::High);

@@ -125,7 +125,8 @@ pub fn graphs() -> Result<Canvas, WorldError> {
         }
         canvas.frame(&panel);
     };
-    let (blocks, of) = stochastic_block(&[14, 14, 14], &[vec![0.4, 0.02, 0.02], vec![0.02, 0.4, 0.02], vec![0.02, 0.02, 0.4]], 1)?;
+    let (blocks, of) =
+        stochastic_block(&[14, 14, 14], &[vec![0.4, 0.02, 0.02], vec![0.02, 0.4, 0.02], vec![0.02, 0.02, 0.4]], 1)?;
     show(0, &blocks, &of, &[], layout(&blocks));
     let attached = barabasi_albert(50, 1, 4)?;
     let hubs: Vec<usize> = attached.degrees().iter().map(|&d| usize::from(d > 5)).collect();
@@ -174,7 +175,8 @@ pub fn markov() -> Result<Canvas, WorldError> {
         }
         canvas.curve(&distances, &curve, 1.5, CLASSES[seed as usize]);
     }
-    let model = Hmm::new(vec![0.5, 0.5], Chain::new(2, vec![0.92, 0.08, 0.08, 0.92])?, 2, vec![0.75, 0.25, 0.25, 0.75])?;
+    let model =
+        Hmm::new(vec![0.5, 0.5], Chain::new(2, vec![0.92, 0.08, 0.08, 0.92])?, 2, vec![0.75, 0.25, 0.25, 0.75])?;
     let (states, symbols) = model.sample(80, 3, 1);
     let posterior: Vec<f64> = model.smooth(&symbols)?.into_iter().skip(1).step_by(2).collect();
     let hidden = panel(2, [0.0, 79.0], [-0.1, 1.1]);
