@@ -1,9 +1,9 @@
-//! Textures of backgrounds.
+//! Textures of backgrounds and figures.
 
 use rand::{Rng, RngExt};
 use std::f32::consts::{FRAC_1_SQRT_2, TAU};
 
-/// What the background looks like.
+/// What a surface looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Texture {
     /// A linear change along one direction.

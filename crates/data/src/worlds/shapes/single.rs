@@ -1,11 +1,13 @@
-//! The `shapes` world: one coloured figure on a textured background, with label, mask and factors.
+//! The world of single figures: one coloured figure on a textured background, with label, mask and factors.
 
-use super::background::{Background, Texture};
+use super::color::rgb;
 use super::outline::{Outline, ShapeKind};
+use super::render::add_noise;
+use super::texture::{Background, Texture};
+use crate::worlds::stream::stream;
 use crate::{Dataset, Format, PixelEncoding};
 use perturb_graph::Tensor;
-use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngExt};
 use rayon::prelude::*;
 use std::f32::consts::TAU;
 
@@ -72,7 +74,7 @@ pub struct Factors {
 pub struct Sample {
     /// f32 `[3, H, W]` in [0, 1].
     pub image: Tensor,
-    /// Class index, in the order of [`ShapeKind::ALL`].
+    /// Class index, in the order of [`Shapes::KINDS`].
     pub label: usize,
     /// f32 `[H, W]`: 1 where the figure covers at least half of the pixel, else 0.
     pub mask: Tensor,
@@ -94,6 +96,10 @@ pub struct ShapesSet {
 }
 
 impl Shapes {
+    /// The six figures that occur, by class index.
+    pub const KINDS: [ShapeKind; 6] =
+        [ShapeKind::Circle, ShapeKind::Square, ShapeKind::Triangle, ShapeKind::Star, ShapeKind::Cross, ShapeKind::Ring];
+
     /// Sample `index` of `seed`; it depends on nothing else.
     pub fn sample(&self, seed: u64, index: u64) -> Sample {
         let area = self.size * self.size;
@@ -133,14 +139,14 @@ impl Shapes {
 
     /// Fills the planes of one image and its mask.
     fn render(&self, seed: u64, index: u64, image: &mut [f32], mask: &mut [f32]) -> Factors {
-        let mut rng = generator(seed, index);
+        let mut rng = stream("shapes", seed, index);
         let factors = Factors::draw(&mut rng);
         let background =
             Background::new(factors.background_texture, factors.texture_angle, factors.texture_period, &mut rng);
         let side = self.size as f32;
         let centre = [factors.x * side, factors.y * side];
         let radius = factors.size * side;
-        let outline = Outline::new(factors.shape, centre, radius, factors.rotation);
+        let outline = Outline::new(factors.shape, centre, radius, factors.rotation, 0);
         let front = rgb(factors.hue, factors.saturation, factors.value);
         let back = rgb(factors.background_hue, factors.background_saturation, factors.background_value);
         let area = mask.len();
@@ -167,7 +173,7 @@ impl ShapesSet {
         Dataset {
             inputs: self.images.clone(),
             labels: Some(self.labels.clone()),
-            class_names: Some(ShapeKind::ALL.iter().map(|kind| kind.name().to_string()).collect()),
+            class_names: Some(Shapes::KINDS.iter().map(|kind| kind.name().to_string()).collect()),
             source: "shapes".to_string(),
             format: Format::World,
             pixel: PixelEncoding::Stored { min: 0.0, max: 1.0 },
@@ -178,7 +184,7 @@ impl ShapesSet {
 impl Factors {
     fn draw(rng: &mut impl Rng) -> Factors {
         Factors {
-            shape: ShapeKind::ALL[rng.random_range(0..ShapeKind::ALL.len())],
+            shape: Shapes::KINDS[rng.random_range(0..Shapes::KINDS.len())],
             hue: rng.random_range(0.0..1.0),
             saturation: rng.random_range(0.6..1.0),
             value: rng.random_range(0.75..1.0),
@@ -194,34 +200,6 @@ impl Factors {
             texture_period: rng.random_range(0.15..0.4),
         }
     }
-}
-
-/// A generator that is a function of seed and index; the last bytes keep it apart from other worlds.
-fn generator(seed: u64, index: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&index.to_le_bytes());
-    key[16..22].copy_from_slice(b"shapes");
-    ChaCha8Rng::from_seed(key)
-}
-
-/// Adds uniform noise of the given half width, from one random byte per value, and clamps to [0, 1].
-fn add_noise(image: &mut [f32], half_width: f32, rng: &mut impl Rng) {
-    let mut bytes = [0; 256];
-    for chunk in image.chunks_mut(bytes.len()) {
-        rng.fill_bytes(&mut bytes);
-        for (value, byte) in chunk.iter_mut().zip(bytes) {
-            *value = (*value + half_width * (f32::from(byte) / 127.5 - 1.0)).clamp(0.0, 1.0);
-        }
-    }
-}
-
-/// Red, green and blue of a colour given by hue, saturation and value, all in [0, 1] (Smith 1978).
-fn rgb(hue: f32, saturation: f32, value: f32) -> [f32; 3] {
-    [5.0, 3.0, 1.0f32].map(|n| {
-        let k = (n + 6.0 * hue) % 6.0;
-        value - value * saturation * k.min(4.0 - k).clamp(0.0, 1.0)
-    })
 }
 
 #[cfg(test)]
