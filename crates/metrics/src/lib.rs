@@ -4,14 +4,20 @@
 //!
 //! | module | what it measures |
 //! |---|---|
-//! | [`accuracy`] | predictions, accuracy, top-k accuracy, confusion matrix from logits |
+//! | [`accuracy`] | predictions, accuracy, top-k accuracy, confusion matrix, precision, recall, F₁ |
 //! | [`bootstrap`](mod@bootstrap) | percentile bootstrap of any statistic |
+//! | [`calibration`] | reliability, calibration errors, Brier score, temperature scaling |
 //! | [`curve`] | area under a sampled curve (deletion and insertion scores) |
+//! | [`distance`] | cosine similarity |
 //! | [`interval`] | Clopper–Pearson and Wilson intervals of a proportion |
+//! | [`neighbors`] | nearest neighbours and their vote |
 //! | [`normal`] | the standard normal distribution function and its inverse |
+//! | [`probe`] | logistic, ridge and lasso regression on frozen features |
 //! | [`rank`] | Pearson, Spearman and Kendall correlations |
+//! | [`ranking`] | ROC-AUC, average precision, NDCG, reciprocal ranks |
 //! | [`summary`] | mean, standard deviation, quantiles |
 //!
+//! Several rows of numbers are a [`Matrix`].
 //! Every function returns a [`MetricError`] for input that has no meaningful answer (empty, NaN, lengths that
 //! differ), never a silent NaN.
 //!
@@ -25,13 +31,21 @@
 pub mod accuracy;
 mod beta;
 pub mod bootstrap;
+pub mod calibration;
 pub mod curve;
+pub mod distance;
 mod error;
 pub mod interval;
+mod linear_algebra;
+mod matrix;
+pub mod neighbors;
 pub mod normal;
+pub mod probe;
 pub mod rank;
+pub mod ranking;
 pub mod summary;
 
 pub use bootstrap::bootstrap;
 pub use error::{MetricError, Result};
 pub use interval::Interval;
+pub use matrix::Matrix;
