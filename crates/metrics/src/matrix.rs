@@ -116,12 +116,6 @@ impl<'a> Matrix<'a> {
         let values = self.iter().flat_map(|row| row.iter().zip(&means).map(|(v, m)| v - m)).collect();
         Matrix { values: Cow::Owned(values), columns: self.columns }
     }
-
-    /// The rows with these indices, which must exist.
-    pub(crate) fn select(&self, indices: &[usize]) -> Matrix<'static> {
-        let values = indices.iter().flat_map(|&i| self.row(i)).copied().collect();
-        Matrix { values: Cow::Owned(values), columns: self.columns }
-    }
 }
 
 /// Fails unless both matrices have the same number of columns.
@@ -147,7 +141,6 @@ mod tests {
         assert_eq!(m.column(1), [2.0, 8.0]);
         assert_eq!(m.column_means(), [3.0, 5.0, 8.0]);
         assert_eq!(m.centred().values(), [-2.0, -3.0, -5.0, 2.0, 3.0, 5.0]);
-        assert_eq!(m.select(&[1, 1]).values(), [5.0, 8.0, 13.0, 5.0, 8.0, 13.0]);
     }
 
     #[test]

@@ -92,7 +92,8 @@ fn line_search(
         let trial: Vec<f64> = point.iter().zip(direction).map(|(x, d)| x + length * d).collect();
         let mut trial_gradient = vec![0.0; point.len()];
         let trial_value = f(&trial, &mut trial_gradient);
-        if !(trial_value <= value + 1e-4 * length * slope) {
+        // A value that is not a number fails the test as one that is too high does.
+        if trial_value.is_nan() || trial_value > value + 1e-4 * length * slope {
             high = length;
         } else {
             let steep = dot(&trial_gradient, direction) < 0.9 * slope;
