@@ -16,6 +16,9 @@ pub enum CliError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The file of results cannot be used.
+    #[error(transparent)]
+    Store(#[from] perturb::papers::StoreError),
     /// A graph cannot be built.
     #[error(transparent)]
     Graph(#[from] perturb::graph::GraphError),
@@ -52,4 +55,9 @@ pub enum CliError {
     /// Training the built-in model failed.
     #[error(transparent)]
     Train(#[from] perturb::nn::TrainError),
+}
+
+/// The error that `action` on `path` failed.
+pub fn file(action: &'static str, path: &std::path::Path, source: std::io::Error) -> CliError {
+    CliError::File { action, path: path.display().to_string(), source }
 }

@@ -8,15 +8,17 @@ mod error;
 mod explain;
 mod export;
 mod model;
+mod papers;
 mod parse;
 mod pictures;
 mod preprocessing;
 mod progress;
+mod reproduce;
 mod run;
 mod single;
 
 use clap::{Parser, Subcommand};
-pub use error::CliError;
+pub use error::{CliError, file};
 use std::process::ExitCode;
 
 /// What happens to a learned model when something is nudged?
@@ -42,6 +44,10 @@ enum Command {
     Run(run::RunArgs),
     /// Write a model with its gradients or bounds as an ONNX file.
     Export(export::ExportArgs),
+    /// List the published systems that perturb covers, or write the table of measured results.
+    Papers(papers::PapersArgs),
+    /// Measure what papers claim.
+    Reproduce(reproduce::ReproduceArgs),
     /// Time fixed workloads that the peers are timed on too.
     Bench(bench::BenchArgs),
     /// List known data sets, fetch them, and find them.
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Run(args) => run::run(args),
         Command::Export(args) => export::run(args),
+        Command::Papers(args) => papers::run(args),
+        Command::Reproduce(args) => reproduce::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Data(args) => data::run(args),
     };

@@ -85,6 +85,37 @@ impl ConfusionMatrix {
         };
         (0..self.classes).map(recall).collect()
     }
+
+    /// The fraction of the predictions of each class that were right, `None` for a class never predicted.
+    pub fn precision(&self) -> Vec<Option<f64>> {
+        let precision = |class| {
+            let total: usize = (0..self.classes).map(|l| self.count(l, class)).sum();
+            (total > 0).then(|| self.count(class, class) as f64 / total as f64)
+        };
+        (0..self.classes).map(precision).collect()
+    }
+
+    /// F₁ of each class, the harmonic mean of precision and recall: `2·right / (examples + predictions)`. `None` for a
+    /// class that neither occurs nor is predicted.
+    pub fn f1(&self) -> Vec<Option<f64>> {
+        let f1 = |class| {
+            let involved: usize = (0..self.classes).map(|c| self.count(class, c) + self.count(c, class)).sum();
+            (involved > 0).then(|| 2.0 * self.count(class, class) as f64 / involved as f64)
+        };
+        (0..self.classes).map(f1).collect()
+    }
+
+    /// The mean of [`f1`](Self::f1) over the classes that occur or are predicted.
+    ///
+    /// # Errors
+    /// [`MetricError::Empty`] if nothing was counted.
+    pub fn macro_f1(&self) -> Result<f64> {
+        let scores: Vec<f64> = self.f1().into_iter().flatten().collect();
+        if scores.is_empty() {
+            return Err(MetricError::Empty { what: "labels" });
+        }
+        Ok(scores.iter().sum::<f64>() / scores.len() as f64)
+    }
 }
 
 fn rows(logits: &[f32], classes: usize) -> Result<std::slice::ChunksExact<'_, f32>> {
@@ -105,7 +136,7 @@ fn largest(row: &[f32]) -> usize {
     (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 
-fn check_labels(labels: &[usize], classes: usize) -> Result<()> {
+pub(crate) fn check_labels(labels: &[usize], classes: usize) -> Result<()> {
     match labels.iter().position(|&l| l >= classes) {
         None => Ok(()),
         Some(index) => {
@@ -132,6 +163,12 @@ mod tests {
         let matrix = ConfusionMatrix::new(&predicted, &LABELS, 3).unwrap();
         assert_eq!(matrix.counts, [0, 0, 0, 1, 1, 0, 1, 0, 1]);
         assert_eq!(matrix.recall(), [None, Some(0.5), Some(0.5)]);
+        assert_eq!(matrix.precision(), [Some(0.0), Some(1.0), Some(1.0)]);
+        assert_eq!(matrix.f1(), [Some(0.0), Some(2.0 / 3.0), Some(2.0 / 3.0)]);
+        assert!((matrix.macro_f1().unwrap() - 4.0 / 9.0).abs() < 1e-15);
+        let apart = ConfusionMatrix::new(&[0, 2], &[0, 2], 4).unwrap();
+        assert_eq!((apart.f1()[1], apart.precision()[1], apart.macro_f1().unwrap()), (None, None, 1.0));
+        assert!(ConfusionMatrix::new(&[], &[], 2).unwrap().macro_f1().is_err());
     }
 
     #[test]

@@ -34,7 +34,8 @@
 //! - [`engine`]: compiles and runs graphs. [`onnx`]: models from files. [`nn`]: layers and training. [`data`]: data sets
 //!   and worlds.
 //! - [`threat`]: what may be perturbed. [`attack`], [`certify`], [`explain`]: the methods.
-//! - [`metrics`] and [`report`]: what was measured, and how it is shown.
+//! - [`theory`]: laws of wide networks. [`metrics`] and [`report`]: what was measured, and how it is shown.
+//! - [`papers`]: the catalogue of published systems, and their measured reproductions.
 
 pub use perturb_attack as attack;
 pub use perturb_certify as certify;
@@ -45,5 +46,7 @@ pub use perturb_graph as graph;
 pub use perturb_metrics as metrics;
 pub use perturb_nn as nn;
 pub use perturb_onnx as onnx;
+pub use perturb_papers as papers;
 pub use perturb_report as report;
+pub use perturb_theory as theory;
 pub use perturb_threat as threat;

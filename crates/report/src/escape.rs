@@ -1,7 +1,7 @@
 //! Text from outside in HTML.
 
 /// `text` as it may stand in HTML text and in quoted attributes. Control characters, which HTML forbids, become �.
-pub(crate) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

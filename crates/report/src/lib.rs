@@ -3,7 +3,7 @@
 //! - [`audit`]: the typed content of `report.json` ([`AuditReport`]); the format is documented in `SCHEMA.md`.
 //! - [`findings()`] and [`headline()`]: the plain-language summary, derived from the numbers by fixed rules.
 //! - [`checks()`]: tests of the attacks themselves (masked gradients, broken certificates).
-//! - [`render`]: one self-contained `report.html`, readable without a network.
+//! - [`render`]: one self-contained `report.html`, readable without a network; [`html`]: the parts of such pages.
 //! - [`picture`]: PNG images of inputs, perturbations and attributions; [`chart`]: small SVG charts.
 
 pub mod audit;
@@ -18,6 +18,7 @@ pub mod picture;
 
 pub use audit::{AuditReport, ReportError};
 pub use checks::checks;
+pub use escape::escape;
 pub use findings::findings;
 pub use headline::{Headline, Verdict, headline};
 pub use html::render;

@@ -15,6 +15,12 @@ pub use ticks::{Ticks, ticks};
 /// The style sheet of the charts.
 pub const STYLE: &str = include_str!("chart.css");
 
+/// A chart's `<svg>` element as a file of its own, with its style sheet in it.
+pub fn standalone(svg: &str) -> String {
+    let svg = svg.replacen("<svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"", 1);
+    svg.replacen('>', &format!("><style>{STYLE}</style>"), 1)
+}
+
 /// The size of a drawing in CSS pixels; text does not scale with it, so draw a chart once per screen width.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {

@@ -31,29 +31,33 @@ pub fn render(report: &AuditReport) -> String {
         setup::section(report),
         definitions::section(report),
     ];
+    document(&title, &sections.concat(), &report.perturb_version)
+}
+
+/// A complete page around `body`, which is HTML as `title` is; only `version` is plain text.
+pub fn document(title: &str, body: &str, version: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{title}</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{}</main>\n\
+         <title>{title}</title>\n<style>\n{}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
          <footer>Written by perturb {}. This page is complete: it loads nothing and sends nothing.</footer>\n\
          </body>\n</html>\n",
         chart::STYLE,
-        sections.concat(),
-        escape(&report.perturb_version)
+        escape(version)
     )
 }
 
 /// A section with its heading; `id` is also the anchor.
-fn page_section(id: &str, title: &str, body: &str) -> String {
+pub fn page_section(id: &str, title: &str, body: &str) -> String {
     format!(
         "<section id=\"{id}\" aria-labelledby=\"{id}-title\">\n<h2 id=\"{id}-title\">{title}</h2>\n{body}</section>\n"
     )
 }
 
 /// A table that scrolls sideways on narrow screens. Cells are HTML.
-fn table(caption: &str, class: &str, head: &[String], rows: &str) -> String {
+pub fn table(caption: &str, class: &str, head: &[String], rows: &str) -> String {
     let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{cell}</th>")).collect();
     // The focusable wrapper lets keyboard users scroll.
     format!(
@@ -63,14 +67,14 @@ fn table(caption: &str, class: &str, head: &[String], rows: &str) -> String {
 }
 
 /// An inline PNG. Anything that is not base64 is left out.
-fn image(png_base64: &str, alt: &str) -> String {
+pub fn image(png_base64: &str, alt: &str) -> String {
     let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
     let data = if png_base64.bytes().all(valid) { png_base64 } else { "" };
     format!("<img src=\"data:image/png;base64,{data}\" alt=\"{}\">", escape(alt))
 }
 
 /// A chart drawn for wide and for narrow screens; the style sheet shows one of them.
-fn responsive(draw: impl Fn(chart::Size) -> String, height: f64) -> String {
+pub fn responsive(draw: impl Fn(chart::Size) -> String, height: f64) -> String {
     let wide = draw(chart::Size { width: 920.0, height });
     let narrow = draw(chart::Size { width: 380.0, height: height.min(330.0) });
     format!("<div class=\"wide\">{wide}</div>\n<div class=\"narrow\">{narrow}</div>\n")

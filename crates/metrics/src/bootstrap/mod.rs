@@ -1,4 +1,20 @@
-//! The percentile bootstrap.
+//! The bootstrap: intervals of any statistic by resampling.
+//!
+//! | function | resamples | interval |
+//! |---|---|---|
+//! | [`bootstrap`] | items | percentiles |
+//! | [`bca`] | items | percentiles corrected for bias and skewness |
+//! | [`paired_difference`] | pairs of runs | percentiles of the mean difference |
+//! | [`hierarchical`] | groups, then items in each | percentiles |
+
+mod bca;
+mod hierarchical;
+mod paired;
+
+pub use bca::bca;
+pub use hierarchical::hierarchical;
+pub(crate) use paired::differences;
+pub use paired::{PAIRED_RESAMPLES, PairedDifference, paired_difference};
 
 use crate::error::{MetricError, Result, check_probability};
 use crate::interval::Interval;
@@ -31,28 +47,41 @@ pub fn bootstrap<T: Clone>(
     seed: u64,
 ) -> Result<Interval> {
     check_probability("alpha", alpha)?;
+    central(&resampled(items, statistic, resamples, seed)?, alpha)
+}
+
+/// The statistic of each resample, sorted.
+fn resampled<T: Clone>(items: &[T], statistic: impl Fn(&[T]) -> f64, resamples: usize, seed: u64) -> Result<Vec<f64>> {
     if items.is_empty() {
         return Err(MetricError::Empty { what: "items" });
     }
-    if resamples == 0 {
-        return Err(MetricError::Empty { what: "resamples" });
-    }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut sample = items.to_vec();
-    let mut statistics = Vec::with_capacity(resamples);
-    for index in 0..resamples {
+    sorted_statistics(resamples, || {
         for slot in &mut sample {
             slot.clone_from(&items[rng.random_range(0..items.len())]);
         }
-        let value = statistic(&sample);
-        if value.is_nan() {
-            return Err(MetricError::Nan { what: "the statistic over resamples", index });
-        }
-        statistics.push(value);
+        statistic(&sample)
+    })
+}
+
+/// Draws `resamples` statistics and sorts them.
+fn sorted_statistics(resamples: usize, mut draw: impl FnMut() -> f64) -> Result<Vec<f64>> {
+    if resamples == 0 {
+        return Err(MetricError::Empty { what: "resamples" });
+    }
+    let mut statistics: Vec<f64> = (0..resamples).map(|_| draw()).collect();
+    if let Some(index) = statistics.iter().position(|v| v.is_nan()) {
+        return Err(MetricError::Nan { what: "the statistic over resamples", index });
     }
     statistics.sort_unstable_by(f64::total_cmp);
-    let lower = quantile_of_sorted(&statistics, alpha / 2.0)?;
-    let upper = quantile_of_sorted(&statistics, 1.0 - alpha / 2.0)?;
+    Ok(statistics)
+}
+
+/// The `alpha / 2` and `1 − alpha / 2` quantiles.
+fn central(sorted: &[f64], alpha: f64) -> Result<Interval> {
+    let lower = quantile_of_sorted(sorted, alpha / 2.0)?;
+    let upper = quantile_of_sorted(sorted, 1.0 - alpha / 2.0)?;
     Ok(Interval { lower, upper })
 }
 
