@@ -14,7 +14,12 @@ pub struct Parameters(BTreeMap<String, Tensor>);
 impl Parameters {
     /// The weights of a graph.
     pub fn of(graph: &Graph) -> Parameters {
-        graph.params().iter().filter_map(|p| Some((p.name()?.to_string(), p.value()?.clone()))).collect()
+        Parameters::of_leaves(&graph.params())
+    }
+
+    /// The values of parameters, such as [`Layers::parameters`](crate::Layers::parameters).
+    pub fn of_leaves(leaves: &[Expr]) -> Parameters {
+        leaves.iter().filter_map(|p| Some((p.name()?.to_string(), p.value()?.clone()))).collect()
     }
 
     /// A tensor by name.
@@ -45,6 +50,17 @@ impl Parameters {
     /// Those whose names start with `prefix`, without it: the averaged weights of a run, say, under `ema.`.
     pub fn under(&self, prefix: &str) -> Parameters {
         self.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_string(), value.clone()))).collect()
+    }
+
+    /// Those of one member of an [ensemble](crate::Step::ensemble): row `index` of each tensor.
+    ///
+    /// # Panics
+    /// If a tensor has no such row.
+    #[track_caller]
+    pub fn member(&self, index: usize) -> Parameters {
+        let row =
+            |value: &Tensor| value.rows(index, index + 1).reshape(&value.shape()[1..]).expect("a row is its shape");
+        self.iter().map(|(name, value)| (name.to_string(), row(value))).collect()
     }
 
     /// `outputs` with every parameter that has a value here set to it; others keep theirs.

@@ -1,5 +1,6 @@
 //! From a step to an executable with everything that lives on in it.
 
+use super::ensemble::Ensemble;
 use super::{Gradient, Step, Updated, mean};
 use crate::optimizers::update;
 use crate::{Optimizer, Schedule, TrainError};
@@ -15,6 +16,8 @@ pub(crate) struct Compiled {
     /// Names of the variables, as the session numbers them: parameters first.
     pub variables: Vec<String>,
     pub parameters: usize,
+    /// Seed and step, `[2]` or `[members, 2]`.
+    pub pair: Tensor,
     pub schedules: Vec<Arc<dyn Schedule>>,
     pub scalars: Vec<Tensor>,
     /// Name and value of each tensor that is fed.
@@ -47,7 +50,13 @@ impl Compiled {
         for (_, report) in &step.reports {
             outputs.push(mean(&step.current(report)?));
         }
-        Compiled::of(&step, &outputs, &state, parameters.len(), format!("{optimizer:?}"))
+        let (count, optimizer) = (parameters.len(), format!("{optimizer:?}"));
+        if step.members.is_empty() {
+            return Compiled::of(&step, &outputs, &state, count, optimizer);
+        }
+        let ensemble = Ensemble::new(&outputs, &state, &step.pair, &step.members)?;
+        step.pair = ensemble.pairs;
+        Compiled::of(&step, &ensemble.outputs, &ensemble.state, count, optimizer)
     }
 
     fn of(
@@ -79,6 +88,7 @@ impl Compiled {
             session: executable.session(&initial)?,
             variables,
             parameters,
+            pair: blank(&step.pair),
             schedules: step.scalars.iter().map(|(_, schedule)| schedule.clone()).collect(),
             scalars: scalars.map(|e| blank(&e)).collect(),
             batch: fed.iter().map(|(name, e)| (name.clone(), blank(e))).collect(),

@@ -4,6 +4,7 @@ mod average;
 mod classifier;
 mod clip;
 mod compiled;
+mod ensemble;
 mod interval_loss;
 
 pub use average::{Ema, Swa};
@@ -12,7 +13,7 @@ pub use interval_loss::IntervalLoss;
 
 pub(crate) use compiled::Compiled;
 
-use crate::{Group, Key, Schedule, TrainError};
+use crate::{Group, Key, Parameters, Schedule, TrainError};
 use perturb_graph::{DType, Expr, Op, Result, Shape, Tensor, substitute, topological};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub struct Step {
     groups: Vec<Group>,
     gradient_maps: Vec<GradientMap>,
     after: Vec<AfterUpdate>,
+    members: Vec<Parameters>,
 }
 
 // A tensor of the batch: fed (with the expression that is), or a function of others.
@@ -145,6 +147,7 @@ impl Step {
             groups: Vec::new(),
             gradient_maps: Vec::new(),
             after: Vec::new(),
+            members: Vec::new(),
         }
     }
 
@@ -354,6 +357,14 @@ impl Step {
 
     fn group_of(&self, parameter: &Expr) -> Option<&Group> {
         self.groups.iter().find(|g| g.contains(parameter))
+    }
+
+    /// Trains several models at once, as one: all variables get a leading axis, one row for each member, whose initial
+    /// values are given where they differ. All see the same batches; member `i` draws the random numbers of a run with the
+    /// seed plus `i`. Losses and reports are means over the members, see also [`Run::losses`](crate::Run::losses), and
+    /// [`Parameters::member`] takes one out of the result.
+    pub fn ensemble(&mut self, members: Vec<Parameters>) {
+        self.members = members;
     }
 
     /// Names an expression for hooks that look for it, such as `logits`. Inputs are named already.

@@ -38,7 +38,7 @@ impl Run {
     /// # Errors
     /// If the batch does not fit, an index is out of range, or the loss is no number.
     pub fn advance(&mut self, batch: &Batch) -> Result<f64, TrainError> {
-        let Compiled { session, schedules, scalars, outputs, .. } = &mut self.compiled;
+        let Compiled { session, pair, schedules, scalars, outputs, .. } = &mut self.compiled;
         for (value, schedule) in scalars.iter_mut().zip(schedules.iter()) {
             let number = schedule.at(self.done, self.steps);
             match value.dtype() {
@@ -46,8 +46,10 @@ impl Run {
                 _ => value.as_mut_slice::<f32>()[0] = number as f32,
             }
         }
-        let pair = Tensor::new([2], vec![self.seed as i64, self.done as i64])?;
-        let feeds: Vec<&Tensor> = std::iter::once(&pair).chain(scalars.iter()).chain(batch.tensors()).collect();
+        for (member, pair) in pair.as_mut_slice::<i64>().chunks_exact_mut(2).enumerate() {
+            pair.copy_from_slice(&[self.seed.wrapping_add(member as u64) as i64, self.done as i64]);
+        }
+        let feeds: Vec<&Tensor> = std::iter::once(&*pair).chain(scalars.iter()).chain(batch.tensors()).collect();
         session.run_into(&feeds, outputs)?;
         self.done += 1;
         self.started = true;
@@ -91,8 +93,15 @@ impl Run {
         &self.compiled.reports
     }
 
+    /// The last step's loss of each member of an [ensemble](Step::ensemble); otherwise the only one.
+    pub fn losses(&self) -> Vec<f64> {
+        self.compiled.outputs[0].to_f64_vec()
+    }
+
+    // The mean over the members of an ensemble.
     fn output(&self, index: usize) -> f64 {
-        self.compiled.outputs[index].to_f64_vec()[0]
+        let values = self.compiled.outputs[index].to_f64_vec();
+        values.iter().sum::<f64>() / values.len() as f64
     }
 
     /// A blank batch: tensors of the shapes and types that the step takes.

@@ -127,3 +127,21 @@ fn every_element_type_is_stored_exactly() {
     let x = Expr::param("f32", Tensor::full([2, 3], 0.0f32));
     assert_eq!(stored.bind_exprs(&[x.neg()]).unwrap()[0].inputs()[0].value(), stored.get("f32"));
 }
+
+#[test]
+fn half_precision_and_counters_of_pytorch_are_read() {
+    // By the format's specification: the header's length, the header, the data. 0x3E00 is 1.5 in binary16, 0x3FC0 in
+    // bfloat16.
+    let header = r#"{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},
+        "b":{"dtype":"BF16","shape":[1],"data_offsets":[2,4]},
+        "bn.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}"#;
+    let data: &[u8] = &[0x00, 0x3E, 0xC0, 0x3F, 9, 0, 0, 0, 0, 0, 0, 0];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    std::fs::write(&path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()).unwrap();
+    let read = Parameters::load(&path).unwrap();
+    assert_eq!(read.iter().map(|(n, t)| (n, t.to_f64_vec()[0])).collect::<Vec<_>>(), [("a", 1.5), ("b", 1.5)]);
+    std::fs::write(&path, [&(u64::MAX).to_le_bytes()[..], b"{}"].concat()).unwrap();
+    assert!(Parameters::load(&path).unwrap_err().to_string().contains("not a safetensors file"));
+    assert!(matches!(Parameters::load(folder.path().join("missing")), Err(TrainError::Io { .. })));
+}

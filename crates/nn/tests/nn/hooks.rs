@@ -71,6 +71,27 @@ fn adversarial_training_trains_on_the_worst_of_the_ball() {
     assert_close(&run.parameters().get("w").unwrap().to_f64_vec(), &next, 1e-12);
 }
 
+#[test]
+fn an_attack_may_be_a_loop_in_the_graph() {
+    let loss = |scanned: bool| {
+        let Logistic { mut step, x, .. } = logistic();
+        if scanned {
+            let (start, objective) = (x.like(0.0), step.objective().unwrap());
+            let (delta, _) = Expr::scan(&[start], &[], 5, false, |state, _| {
+                let loss = step.at_current(&objective, &[(x.clone(), x.add(&state[0]))])?;
+                let ascent = grad(&loss.sum(), &[state[0].clone()])?.remove(0);
+                Ok((vec![state[0].add(&ascent.sign().scale(0.04)).clip(-0.1, 0.1)], vec![]))
+            })
+            .unwrap();
+            step.replace(&x, &x.add(&delta[0])).unwrap();
+        } else {
+            pgd(&mut step, &x, 0.1, 5, 0.04).unwrap();
+        }
+        Trainer::with(sgd()).start(step, 1).unwrap().advance(&logistic_batch()).unwrap()
+    };
+    assert_close(&[loss(true)], &[loss(false)], 1e-14);
+}
+
 /// Sharpness-aware minimisation (Foret et al. 2021, eq. 2): the gradient at `w + ρ·g/|g|`.
 fn sam(step: &mut Step, rho: f64) -> Result<(), TrainError> {
     let parameters = step.parameters()?;

@@ -181,3 +181,56 @@ fn a_loss_that_is_no_number_is_an_error() {
     let error = Trainer::with(steep).fit(step, &Without(10), &mut []).err().unwrap();
     assert!(matches!(error, TrainError::Diverged { step: 2 | 3, .. }), "{error}");
 }
+
+#[test]
+fn an_ensemble_is_its_members() {
+    // Dropout, so that the members' random numbers count, too.
+    let member = |seed: u64| {
+        let mut step = Step::with_dtype(DType::F64);
+        let x = step.input("x", [4, 2], DType::F64);
+        let layers = Layers::new(Initializer::he(seed)).dtype(DType::F64).training(step.key());
+        let h = layers.dropout(&layers.at("fc1").linear(&x, 8).tanh(), 0.5);
+        step.minimize(losses::mse(&layers.at("fc2").linear(&h, 1), &x.slice_axis(1, 0, 1)));
+        (step, perturb_nn::Parameters::of_leaves(&layers.parameters()))
+    };
+    // Always the same batch, whose order a seed would change.
+    let fit = |step: Step, seed: u64| {
+        let mut run = Trainer { seed, ..trainer() }.start(step, 5).unwrap();
+        let mut batch = run.batch();
+        *batch.tensor("x").unwrap() = recipe(3, [4, 2], 1.0).to_dtype(DType::F64);
+        (0..5).for_each(|_| assert!(run.advance(&batch).unwrap() > 0.0));
+        run.variables()
+    };
+    let alone = [(11, 5), (12, 6)].map(|(init, seed)| fit(member(init).0, seed));
+    let (mut step, first) = member(11);
+    step.ensemble(vec![first, member(12).1]);
+    let together = fit(step, 5);
+    for (i, alone) in alone.iter().enumerate() {
+        for (name, value) in alone.iter() {
+            let found = together.member(i).get(name).unwrap().to_f64_vec();
+            crate::assert_close(&found, &value.to_f64_vec(), 1e-12);
+        }
+    }
+}
+
+#[test]
+fn an_error_of_the_data_ends_the_run() {
+    struct Failing;
+    impl perturb_nn::Batches for Failing {
+        fn steps(&self) -> usize {
+            100
+        }
+        fn fill(&self, at: perturb_nn::Position, _: &mut perturb_nn::Batch) -> Result<(), TrainError> {
+            if at.step < 7 { Ok(()) } else { Err(TrainError::Data("the disk is gone".into())) }
+        }
+    }
+    let mut step = Step::with_dtype(DType::F64);
+    step.minimize(crate::param("w", &[1], &[1.0]).square());
+    let mut taken = 0;
+    let mut count = |run: &mut Run| {
+        taken = run.step();
+        Control::Continue
+    };
+    let error = trainer().fit(step, &Failing, &mut [&mut count]).unwrap_err().to_string();
+    assert_eq!((taken, error.as_str()), (7, "the disk is gone"));
+}
