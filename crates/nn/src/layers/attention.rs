@@ -3,6 +3,9 @@
 use super::{Layers, rotary};
 use perturb_graph::Expr;
 
+// A score that no softmax sees beside others, and finite, so that a row without any other score stays a distribution.
+const MASKED: f64 = -1e30;
+
 /// How a sequence attends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attention {
@@ -42,7 +45,7 @@ impl Layers {
         let [queries, keys, values] = split_heads(&joint, attention.heads);
         let turned = |e: Expr| if attention.rotary { rotary(&e) } else { e };
         let mask = attention.causal.then(|| Expr::causal_mask(t, t, x.dtype()));
-        let mixed = turned(queries).attention(&turned(keys), &values, mask.as_ref());
+        let mixed = self.attend(&turned(queries), &turned(keys), &values, mask.as_ref());
         self.at("proj").linear(&join_heads(&mixed), width)
     }
 
@@ -57,8 +60,20 @@ impl Layers {
         let [queries] = split_heads(&self.at("q").linear(x, width), heads);
         let [keys, values] = split_heads(&self.at("kv").linear(context, 2 * width), heads);
         let mask = mask.map(|m| m.reshape([m.shape()[0], 1, 1, m.shape()[1]]));
-        let mixed = queries.attention(&keys, &values, mask.as_ref());
+        let mixed = self.attend(&queries, &keys, &values, mask.as_ref());
         self.at("proj").linear(&join_heads(&mixed), width)
+    }
+
+    // Scaled dot-product attention (eq. 1) as [`Expr::attention`] is, with its inner values recorded.
+    fn attend(&self, queries: &Expr, keys: &Expr, values: &Expr, mask: Option<&Expr>) -> Expr {
+        let depth = queries.shape()[3] as f64;
+        let scores = queries.scale(1.0 / depth.sqrt()).matmul(&keys.transpose(&[0, 1, 3, 2]));
+        let seen = match mask {
+            Some(mask) => scores.masked_fill(&mask.equal(&mask.like(0.0)).broadcast_to(scores.shape()), MASKED),
+            None => scores,
+        };
+        let probabilities = self.tap("scores", seen).softmax(3);
+        self.tap("probabilities", probabilities).matmul(values)
     }
 
     /// A pre-norm transformer block of `x [N, T, width]`: `x + attn(norm1(x))`, then `+ mlp(norm2(·))`, where `mlp` is

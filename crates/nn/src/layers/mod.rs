@@ -58,6 +58,7 @@ struct Store {
     // Parameters in the order of their making, and how training changes the running statistics among them.
     order: Vec<String>,
     updates: Vec<(Expr, Expr)>,
+    taps: Vec<(String, Expr)>,
     draws: u64,
 }
 
@@ -112,7 +113,21 @@ impl Layers {
         self.lock().updates.clone()
     }
 
-    /// The parameter `name` at this place: made by `value` if it is new.
+    /// Records an inner value under `name` at this place, and returns it. Whoever has the model's outputs can then read the
+    /// value, differentiate by it, or replace it by [`perturb_graph::substitute`].
+    pub fn tap(&self, name: &str, value: Expr) -> Expr {
+        self.lock().taps.push((format!("{}{name}", self.prefix), value.clone()));
+        value
+    }
+
+    /// All recorded inner values by their names, in the order in which the model was built: attention records its
+    /// `scores` before and its `probabilities` after the softmax, `[N, heads, T, S]`. A model that was built twice has
+    /// recorded twice.
+    pub fn taps(&self) -> Vec<(String, Expr)> {
+        self.lock().taps.clone()
+    }
+
+    /// The parameter `name` at this place: made with initial values from `init` if it is new.
     ///
     /// # Panics
     /// If a parameter of that name has another shape.

@@ -1,20 +1,26 @@
 //! What one step of training computes, as a graph, and how methods change it.
 
 mod average;
+mod batch;
 mod classifier;
 mod clip;
 mod compiled;
 mod ensemble;
+mod hook;
 mod interval_loss;
 
 pub use average::{Ema, Swa};
 pub use clip::ClipGradients;
+pub use hook::{Gradient, Hook, Updated};
 pub use interval_loss::IntervalLoss;
 
 pub(crate) use compiled::Compiled;
 
+use batch::Slot;
+use hook::{AfterUpdate, GradientMap};
+
 use crate::{Group, Key, Parameters, Schedule, TrainError};
-use perturb_graph::{DType, Expr, Op, Result, Shape, Tensor, substitute, topological};
+use perturb_graph::{DType, Expr, Op, Result, Tensor, topological};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -71,54 +77,6 @@ pub struct Step {
     members: Vec<Parameters>,
 }
 
-// A tensor of the batch: fed (with the expression that is), or a function of others.
-struct Slot {
-    name: String,
-    placeholder: Expr,
-    fed: Option<Expr>,
-    value: Expr,
-}
-
-type GradientMap = Box<dyn FnOnce(&mut Step, &mut [Gradient]) -> Result<(), TrainError>>;
-type AfterUpdate = Box<dyn FnOnce(&mut Step, &mut [Updated]) -> Result<(), TrainError>>;
-
-/// A parameter and its gradient, which [`Step::map_gradients`] may change.
-#[derive(Clone, Debug)]
-pub struct Gradient {
-    /// The parameter.
-    pub parameter: Expr,
-    /// The gradient of the mean objective, of the parameter's shape.
-    pub value: Expr,
-}
-
-/// What the optimizer makes of a parameter, which [`Step::after_update`] may change.
-#[derive(Clone, Debug)]
-pub struct Updated {
-    /// The parameter, as it was before the step.
-    pub parameter: Expr,
-    /// Its gradient, as the optimizer got it.
-    pub gradient: Expr,
-    /// Its next value.
-    pub next: Expr,
-}
-
-/// A change to a step: a method of training.
-///
-/// Any function of a step will do, and a struct of hyperparameters where a method has some.
-pub trait Hook {
-    /// Changes the step.
-    ///
-    /// # Errors
-    /// If the hyperparameters make no sense, or the step lacks what the method needs.
-    fn apply(&self, step: &mut Step) -> Result<(), TrainError>;
-}
-
-impl<F: Fn(&mut Step) -> Result<(), TrainError>> Hook for F {
-    fn apply(&self, step: &mut Step) -> Result<(), TrainError> {
-        self(step)
-    }
-}
-
 impl Default for Step {
     fn default() -> Self {
         Step::new()
@@ -157,58 +115,6 @@ impl Step {
     /// Those of the method.
     pub fn apply(&mut self, hook: &dyn Hook) -> Result<(), TrainError> {
         hook.apply(self)
-    }
-
-    /// A tensor of the batch, which [`Batches`](crate::Batches) fill under this name.
-    ///
-    /// # Panics
-    /// If the step has one of this name.
-    #[track_caller]
-    pub fn input(&mut self, name: &str, shape: impl Into<Shape>, dtype: DType) -> Expr {
-        let fed = Expr::input(name, shape, dtype);
-        self.slot(name, Some(fed.clone()), fed)
-    }
-
-    /// A tensor of the batch that is computed from others: a placeholder with the value of an expression, without
-    /// derivative. Unlike the expression, it can be replaced, and stays what it is where weights are moved.
-    ///
-    /// # Errors
-    /// If the value cannot be rebuilt for the batch as it is.
-    ///
-    /// # Panics
-    /// If the step has one of this name.
-    #[track_caller]
-    pub fn derive(&mut self, name: &str, value: &Expr) -> Result<Expr> {
-        let value = self.current(value)?;
-        Ok(self.slot(name, None, cut(&value)))
-    }
-
-    #[track_caller]
-    fn slot(&mut self, name: &str, fed: Option<Expr>, value: Expr) -> Expr {
-        assert!(self.slots.iter().all(|s| s.name != name), "the step has a tensor '{name}' already");
-        let placeholder = Expr::input(name, value.shape(), value.dtype());
-        self.slots.push(Slot { name: name.into(), placeholder: placeholder.clone(), fed, value });
-        self.named.insert(name.into(), placeholder.clone());
-        placeholder
-    }
-
-    /// Replaces a tensor of the batch by `value`, a function of the batch: what `value` sees is the batch as hooks so
-    /// far have left it. It gets no derivative.
-    ///
-    /// # Errors
-    /// If `placeholder` is none of this step, or the shape or type of `value` differs.
-    pub fn replace(&mut self, placeholder: &Expr, value: &Expr) -> Result<(), TrainError> {
-        let value = self.current(value)?;
-        let slot = self.slots.iter_mut().find(|s| s.placeholder.id() == placeholder.id());
-        let Some(slot) = slot else {
-            return Err(TrainError::Setting(format!("{placeholder:?} is no tensor of the step's batch")));
-        };
-        if (value.shape(), value.dtype()) != (placeholder.shape(), placeholder.dtype()) {
-            let message = format!("'{}' cannot be replaced by {value:?}: shape or type differ", slot.name);
-            return Err(TrainError::Setting(message));
-        }
-        slot.value = cut(&value);
-        Ok(())
     }
 
     /// A number that changes from step to step, a scalar of the step's type.
@@ -273,40 +179,6 @@ impl Step {
         let objective = self.objective()?;
         self.objective = Some(objective.try_add(&term.try_broadcast_to(objective.shape())?)?);
         Ok(())
-    }
-
-    /// The objective with placeholders and parameters replaced by what the pairs say, and otherwise with the batch and
-    /// the weights as hooks so far have left them.
-    ///
-    /// # Errors
-    /// If there is no objective, or a shape or type differs.
-    pub fn loss_with(&self, pairs: &[(Expr, Expr)]) -> Result<Expr, TrainError> {
-        Ok(self.at_current(&self.objective()?, pairs)?)
-    }
-
-    /// Any function of placeholders and parameters, such as logits, as [`Step::loss_with`] sees the objective.
-    ///
-    /// # Errors
-    /// If a shape or type differs.
-    pub fn at_current(&self, expr: &Expr, pairs: &[(Expr, Expr)]) -> Result<Expr> {
-        let mut all: Vec<(Expr, Expr)> = Vec::with_capacity(pairs.len());
-        for (from, to) in pairs {
-            all.push((from.clone(), self.current(to)?));
-        }
-        let given: HashSet<u64> = pairs.iter().map(|(from, _)| from.id()).collect();
-        let others = self.moved.iter().cloned().chain(self.batch()).filter(|(from, _)| !given.contains(&from.id()));
-        all.extend(others);
-        Ok(substitute(std::slice::from_ref(expr), &all)?.remove(0))
-    }
-
-    // An expression with the batch as it is, at the parameters themselves.
-    fn current(&self, expr: &Expr) -> Result<Expr> {
-        let batch: Vec<(Expr, Expr)> = self.batch().collect();
-        Ok(substitute(std::slice::from_ref(expr), &batch)?.remove(0))
-    }
-
-    fn batch(&self) -> impl Iterator<Item = (Expr, Expr)> + '_ {
-        self.slots.iter().map(|s| (s.placeholder.clone(), s.value.clone()))
     }
 
     /// The trained parameters: those that the objective depends on with a derivative, in order of construction, less
@@ -394,10 +266,6 @@ impl Step {
 pub(crate) fn mean(expr: &Expr) -> Expr {
     let expr = if expr.dtype().is_float() { expr.clone() } else { expr.cast(DType::F32) };
     expr.reduce_mean(&(0..expr.rank()).collect::<Vec<_>>(), false)
-}
-
-fn cut(value: &Expr) -> Expr {
-    if value.dtype().is_float() { value.stop_gradient() } else { value.clone() }
 }
 
 // Parameters that `output` depends on by a path along which derivatives flow.

@@ -84,12 +84,11 @@ fn check(path: &Path, metadata: &HashMap<String, String>, run: &Run) -> Result<u
     }
     if *field("settings")? != settings(run) {
         let advice = "use those, or another file for this run";
-        return Err(error(format!("is of a run with another optimizer, batch or number of steps: {advice}")));
+        return Err(error(format!("is of a run with another optimizer, batch, schedule or number of steps: {advice}")));
     }
     step.parse().map_err(|_| error(format!("has no number of steps in its metadata, but '{step}'")))
 }
 
 fn settings(run: &Run) -> String {
-    let text = format!("{}\n{} steps", run.description(), run.steps());
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(run.description().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

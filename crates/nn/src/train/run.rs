@@ -157,7 +157,12 @@ impl Run {
         self.seed
     }
 
-    pub(crate) fn description(&self) -> &str {
-        &self.compiled.description
+    /// What makes this run this run: tensors, optimizer, number of steps, and all schedules at some steps.
+    pub(crate) fn description(&self) -> String {
+        const SAMPLES: u64 = 32;
+        let at = |k: u64| self.steps * k / SAMPLES;
+        let values = self.compiled.schedules.iter().map(|s| (0..SAMPLES).map(|k| s.at(at(k), self.steps)).collect());
+        let schedules: Vec<Vec<f64>> = values.collect();
+        format!("{}\n{} steps\n{schedules:?}", self.compiled.description, self.steps)
     }
 }

@@ -30,7 +30,7 @@ impl Default for Trainer {
 /// What training leaves.
 #[derive(Clone, Debug)]
 pub struct Trained {
-    /// The trained parameters.
+    /// The trained parameters, without what else a model may have: bind `variables` to one with batch norm.
     pub parameters: Parameters,
     /// All that lived on from step to step, parameters included: averages of weights under `ema.` and `swa.`, running
     /// statistics, states of the optimizer, and variables of hooks.

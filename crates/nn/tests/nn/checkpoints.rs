@@ -88,6 +88,11 @@ fn checkpoints_of_other_runs_are_refused() {
     let TrainError::Mismatch { difference, .. } = &width else { panic!("{width}") };
     assert!(difference.differing.contains(&("fc1.weight".into(), "f32[20, 3]".into(), "f32[16, 3]".into())));
     assert!(width.to_string().contains("fc1.weight (expected f32[20, 3], is f32[16, 3])"), "{width}");
+    let (step, examples) = network(16);
+    let adam = Adam { learning_rate: 2e-3, ..Adam::w() };
+    let faster = Trainer { epochs: 4, seed: 7, checkpoint: Some(Checkpoint::new(&path, 10)), ..Trainer::with(adam) };
+    let error = faster.fit(step, &Shuffled::new(examples, 8).unwrap(), &mut []).unwrap_err().to_string();
+    assert!(error.contains("another optimizer"), "{error}");
     std::fs::write(&path, b"not a checkpoint").unwrap();
     assert!(fit(Some(&path), 16, 7, until_the_end).unwrap_err().to_string().contains("not a safetensors file"));
     Parameters::default().save(&path).unwrap();

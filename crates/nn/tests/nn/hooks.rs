@@ -316,6 +316,21 @@ fn a_target_network_follows_its_online_network() {
 }
 
 #[test]
+fn two_players_may_have_objectives_of_their_own() {
+    // max over d, min over g of d·g − d²/2 at once: each player's loss holds the other's parameters still.
+    let (d, g) = (param("d", &[1], &[2.0]), param("g", &[1], &[3.0]));
+    let value = d.mul(&g).sub(&d.square().scale(0.5));
+    let still = |e: &Expr, p: &Expr| {
+        perturb_graph::substitute(&[e.clone()], &[(p.clone(), p.stop_gradient())]).unwrap().remove(0)
+    };
+    let mut step = Step::with_dtype(DType::F64);
+    step.minimize(still(&value, &d).sub(&still(&value, &g)));
+    let (_, variables) = run(step, sgd(), 1);
+    assert_close(&variables.get("d").unwrap().to_f64_vec(), &[2.0 + RATE * (3.0 - 2.0)], 1e-12);
+    assert_close(&variables.get("g").unwrap().to_f64_vec(), &[3.0 - RATE * 2.0], 1e-12);
+}
+
+#[test]
 fn running_statistics_are_state_and_see_the_perturbed_batch() {
     let mut step = Step::with_dtype(DType::F64);
     let x = step.input("x", [4, 1], DType::F64);

@@ -526,3 +526,38 @@ fn places_have_initial_values_of_their_own() {
     };
     assert!(weight("a.weight") != weight("b.weight"));
 }
+
+#[test]
+fn inner_values_can_be_read_and_replaced() {
+    let layers = layers();
+    let x = x(&[1, 3, 4]);
+    let y = layers.at("attn").self_attention(&x, &Attention::causal(2));
+    let taps = layers.taps();
+    assert_eq!(taps.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["attn.scores", "attn.probabilities"]);
+    let (scores, probabilities) = (taps[0].1.clone(), taps[1].1.clone());
+    let rows = &values(&layers, &[probabilities.reduce_sum(&[3], false)])[0];
+    assert_close(rows, &[1.0; 6], 1e-14);
+    // Scores of 0 everywhere mix all positions alike: every row of the result is the same.
+    let edited = perturb_graph::substitute(&[y], &[(scores.clone(), scores.like(0.0))]).unwrap().remove(0);
+    let found = &values(&layers, &[edited])[0];
+    assert_close(&found[..4], &found[4..8], 1e-14);
+}
+
+#[test]
+fn graph_attention_is_a_softmax_over_neighbours() {
+    // Edges 0 → 2 and 1 → 2, and every node to itself; one head of two features.
+    let index = |v: [i64; 2]| Expr::constant(Tensor::new([2], v.to_vec()).unwrap());
+    let edges = Edges { source: index([0, 1]), target: index([2, 2]), weight: None };
+    let layers = layers();
+    let y = layers.gat(&x(&[3, 2]), &edges, 1, 2);
+    let (x, w) = (wave(&[3, 2], 0).to_f64_vec(), wave(&[2, 2], 1).to_f64_vec());
+    let (source, target, b) = (wave(&[2], 2).to_f64_vec(), wave(&[2], 3).to_f64_vec(), wave(&[2], 4).to_f64_vec());
+    let h: Vec<[f64; 2]> = (0..3).map(|i| [0, 1].map(|o| x[2 * i] * w[2 * o] + x[2 * i + 1] * w[2 * o + 1])).collect();
+    let dot = |a: &[f64], b: &[f64]| a[0] * b[0] + a[1] * b[1];
+    let leaky = |v: f64| if v > 0.0 { v } else { 0.2 * v };
+    let weights = [0, 1, 2].map(|j| leaky(dot(&source, &h[j]) + dot(&target, &h[2])).exp());
+    let total: f64 = weights.iter().sum();
+    let mixed = |o: usize| (0..3).map(|j| weights[j] / total * h[j][o]).sum::<f64>() + b[o];
+    let expected = [h[0][0] + b[0], h[0][1] + b[1], h[1][0] + b[0], h[1][1] + b[1], mixed(0), mixed(1)];
+    check(&layers, &y, &expected);
+}
