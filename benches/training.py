@@ -1,7 +1,7 @@
 """Trains the same networks with perturb and with PyTorch, one after the other, and prints scores and times.
 
     cargo build --release -p perturb-nn --examples
-    PERTURB_DATA=... python benches/training.py [--only mnist shakespeare] [--epochs 3] [--steps 400] [--rounds 1]
+    PERTURB_DATA=... python benches/training.py [--only mnist shakespeare] [--epochs 3] [--steps 400] [--rounds 1] [--threads N]
 
 - mnist: a CNN of two convolutions, three epochs; the score is the accuracy on the test set.
 - shakespeare: a causal transformer of two blocks; the score is the validation loss in nats for a character.
@@ -109,8 +109,9 @@ def shakespeare(_epochs, steps):
     return statistics.mean(losses), seconds
 
 
-def ours(binary, argument):
-    done = subprocess.run([binary, str(argument)], capture_output=True, text=True, check=True)
+def ours(binary, argument, threads):
+    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
+    done = subprocess.run([binary, str(argument)], capture_output=True, text=True, check=True, env=environment)
     line = json.loads(done.stdout)
     return line["score"], line["seconds"]
 
@@ -121,9 +122,10 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--examples", default="target/release/examples")
     arguments = parser.parse_args()
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(arguments.threads)
     print("| workload | perturb score | PyTorch score | perturb s | PyTorch s | ratio |\n|---|---|---|---|---|---|")
     for name in arguments.only:
         argument = arguments.epochs if name == "mnist" else arguments.steps
@@ -131,7 +133,8 @@ def main():
         rounds = []
         for seed in range(arguments.rounds):
             torch.manual_seed(seed)
-            rounds.append((ours(f"{arguments.examples}/{name}", argument), peer(arguments.epochs, arguments.steps)))
+            mine = ours(f"{arguments.examples}/{name}", argument, arguments.threads)
+            rounds.append((mine, peer(arguments.epochs, arguments.steps)))
         (score, seconds), (peer_score, peer_seconds) = (
             tuple(map(statistics.median, zip(*side))) for side in zip(*rounds)
         )

@@ -91,7 +91,7 @@ impl Layers {
     }
 
     /// The same place in training mode: batch norm normalises by the batch and moves its running statistics (see
-    /// [`Layers::updates`]), and dropout drops, by the key's random numbers.
+    /// [`Layers::take_updates`]), and dropout drops, by the key's random numbers.
     pub fn training(&self, key: Key) -> Layers {
         Layers { mode: Mode::Training(key), ..self.clone() }
     }
@@ -107,10 +107,10 @@ impl Layers {
         store.order.iter().map(|name| store.parameters[name].clone()).collect()
     }
 
-    /// How a training step changes running statistics: pairs of a parameter and its next value, for
-    /// [`Step::update`](crate::Step::update).
-    pub fn updates(&self) -> Vec<(Expr, Expr)> {
-        self.lock().updates.clone()
+    /// Takes how a step that was built since the last call changes running statistics: pairs of a parameter and its next
+    /// value, for [`Step::update_all`](crate::Step::update_all).
+    pub fn take_updates(&self) -> Vec<(Expr, Expr)> {
+        std::mem::take(&mut self.lock().updates)
     }
 
     /// Records an inner value under `name` at this place, and returns it. Whoever has the model's outputs can then read the
@@ -120,11 +120,10 @@ impl Layers {
         value
     }
 
-    /// All recorded inner values by their names, in the order in which the model was built: attention records its
-    /// `scores` before and its `probabilities` after the softmax, `[N, heads, T, S]`. A model that was built twice has
-    /// recorded twice.
-    pub fn taps(&self) -> Vec<(String, Expr)> {
-        self.lock().taps.clone()
+    /// Takes the inner values that were recorded since the last call, by their names and in the order of building:
+    /// attention records its `scores` before and its `probabilities` after the softmax, `[N, heads, T, S]`.
+    pub fn take_taps(&self) -> Vec<(String, Expr)> {
+        std::mem::take(&mut self.lock().taps)
     }
 
     /// The parameter `name` at this place: made with initial values from `init` if it is new.

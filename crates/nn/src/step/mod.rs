@@ -38,7 +38,7 @@ use std::sync::Arc;
 /// let layers = Layers::new(Initializer::pytorch(0)).training(step.key());
 /// let prediction = layers.mlp(&x, &[16, 1], |h| h.tanh());
 /// step.minimize(losses::mse(&prediction, &y));
-/// step.update_all(&layers.updates());
+/// step.update_all(&layers.take_updates());
 /// ```
 ///
 /// A method then is a [`Hook`]: a function that changes this step, by five means.
@@ -151,7 +151,7 @@ impl Step {
         }
     }
 
-    /// [`Step::update`] for many, such as [`Layers::updates`](crate::Layers::updates).
+    /// [`Step::update`] for many, such as [`Layers::take_updates`](crate::Layers::take_updates).
     pub fn update_all(&mut self, updates: &[(Expr, Expr)]) {
         updates.iter().for_each(|(variable, next)| self.update(variable, next));
     }

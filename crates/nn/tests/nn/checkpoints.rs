@@ -19,7 +19,7 @@ fn network(width: usize) -> (Step, Examples) {
     let h = training.at("bn").batch_norm(&training.at("fc1").linear(&x, width)).relu();
     let y_hat = training.at("fc2").linear(&training.dropout(&h, 0.2), 1);
     step.minimize(perturb_nn::losses::mse(&y_hat, &y));
-    step.update_all(&layers.updates());
+    step.update_all(&layers.take_updates());
     step.apply(&Ema::new(0.9)).unwrap();
     let examples = Examples::new("x", recipe(1, [50, 3], 1.0)).unwrap().with("y", recipe(2, [50, 1], 1.0)).unwrap();
     (step, examples)

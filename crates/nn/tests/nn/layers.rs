@@ -159,7 +159,7 @@ fn batch_norm() {
             -0.310784714,
         ],
     );
-    let moved = layers.updates();
+    let moved = layers.take_updates();
     let statistics = values(&layers, &[moved[0].1.clone(), moved[1].1.clone()]);
     assert_close(&statistics[0], &[0.007855282621, -6.7116105e-05], 1e-10);
     assert_close(&statistics[1], &[0.90459628015, 0.928675765307], 1e-10);
@@ -532,7 +532,7 @@ fn inner_values_can_be_read_and_replaced() {
     let layers = layers();
     let x = x(&[1, 3, 4]);
     let y = layers.at("attn").self_attention(&x, &Attention::causal(2));
-    let taps = layers.taps();
+    let taps = layers.take_taps();
     assert_eq!(taps.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["attn.scores", "attn.probabilities"]);
     let (scores, probabilities) = (taps[0].1.clone(), taps[1].1.clone());
     let rows = &values(&layers, &[probabilities.reduce_sum(&[3], false)])[0];
