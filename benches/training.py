@@ -109,9 +109,9 @@ def shakespeare(_epochs, steps):
     return statistics.mean(losses), seconds
 
 
-def ours(binary, argument, threads):
+def ours(binary, argument, seed, threads):
     environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
-    done = subprocess.run([binary, str(argument)], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run([binary, str(argument), str(seed)], capture_output=True, text=True, check=True, env=environment)
     line = json.loads(done.stdout)
     return line["score"], line["seconds"]
 
@@ -133,7 +133,7 @@ def main():
         rounds = []
         for seed in range(arguments.rounds):
             torch.manual_seed(seed)
-            mine = ours(f"{arguments.examples}/{name}", argument, arguments.threads)
+            mine = ours(f"{arguments.examples}/{name}", argument, seed, arguments.threads)
             rounds.append((mine, peer(arguments.epochs, arguments.steps)))
         (score, seconds), (peer_score, peer_seconds) = (
             tuple(map(statistics.median, zip(*side))) for side in zip(*rounds)

@@ -1,6 +1,6 @@
 //! Trains a small CNN on MNIST, and prints its test accuracy and the time that training took as JSON.
 //!
-//!     PERTURB_DATA=… cargo run --release -p perturb-nn --example mnist [EPOCHS]
+//!     PERTURB_DATA=… cargo run --release -p perturb-nn --example mnist [EPOCHS] [SEED]
 //!
 //! `PERTURB_DATA` is a folder with `mnist/` in it. `benches/training.py` compares with PyTorch.
 
@@ -32,15 +32,16 @@ fn examples(folder: &Path, images: &str) -> Result<Examples, Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::var_os("PERTURB_DATA").ok_or("set PERTURB_DATA to a folder with mnist/ in it")?;
     let epochs = std::env::args().nth(1).map_or(Ok(3), |n| n.parse())?;
+    let seed = std::env::args().nth(2).map_or(Ok(0), |n| n.parse())?;
     let training = examples(folder.as_ref(), "train-images-idx3-ubyte.gz")?;
     let test = examples(folder.as_ref(), "t10k-images-idx3-ubyte.gz")?;
 
-    let layers = Layers::new(Initializer::pytorch(0));
+    let layers = Layers::new(Initializer::pytorch(seed));
     let mut step = Step::new();
     let (x, label) = (step.input("input", [BATCH, 1, 28, 28], DType::F32), step.input("label", [BATCH], DType::I64));
     step.minimize(losses::cross_entropy_of_labels(&network(&layers, &x), &label));
 
-    let trainer = Trainer { epochs, ..Trainer::with(Adam::default()) };
+    let trainer = Trainer { epochs, seed, ..Trainer::with(Adam::default()) };
     let start = Instant::now();
     let mut show = |run: &mut Run| {
         if run.step().is_multiple_of(200) {

@@ -1,7 +1,7 @@
 //! Trains a character transformer on tiny Shakespeare, and prints its validation loss (nats for a character) and the time
 //! that training took as JSON.
 //!
-//!     PERTURB_DATA=… cargo run --release -p perturb-nn --example shakespeare [STEPS]
+//!     PERTURB_DATA=… cargo run --release -p perturb-nn --example shakespeare [STEPS] [SEED]
 //!
 //! `PERTURB_DATA` is a folder with `text/tinyshakespeare.txt.gz` in it. `benches/training.py` compares with PyTorch.
 
@@ -68,17 +68,18 @@ fn read(path: &Path) -> Result<(Vec<i64>, usize), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::var_os("PERTURB_DATA").ok_or("set PERTURB_DATA to a folder with text/ in it")?;
     let steps = std::env::args().nth(1).map_or(Ok(400), |n| n.parse())?;
+    let seed = std::env::args().nth(2).map_or(Ok(0), |n| n.parse())?;
     let (mut text, characters) = read(&Path::new(&folder).join("text/tinyshakespeare.txt.gz"))?;
     // The last tenth is for validation.
     let held_out = text.split_off(text.len() / 10 * 9);
 
-    let layers = Layers::new(Initializer::pytorch(0));
+    let layers = Layers::new(Initializer::pytorch(seed));
     let mut step = Step::new();
     let (tokens, targets) =
         (step.input("tokens", [BATCH, CONTEXT], DType::I64), step.input("targets", [BATCH, CONTEXT], DType::I64));
     step.minimize(losses::cross_entropy_of_labels(&network(&layers, &tokens, characters), &targets));
 
-    let trainer = Trainer::with(Adam { weight_decay: 0.01, ..Adam::w() });
+    let trainer = Trainer { seed, ..Trainer::with(Adam::w()) };
     let start = Instant::now();
     let mut show = |run: &mut Run| {
         if run.step().is_multiple_of(50) {
