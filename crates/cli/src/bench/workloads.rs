@@ -6,7 +6,7 @@ use perturb::certify::{Certifier, Method, Region, Settings};
 use perturb::engine::{Executable, Options};
 use perturb::explain::{Attribution, IntegratedGradients, Model};
 use perturb::graph::{DType, Expr, Graph, Interval, Norm, Rounding, Tensor, grad, interval, jvp, vmap};
-use perturb::nn::{Adam, peers, recipe};
+use perturb::nn::{Adam, peers, recipe, updates};
 use std::time::Instant;
 
 /// A prepared workload: each call does the work once and returns the check value (NaN where there is none).
@@ -131,7 +131,7 @@ fn input_gradient_mlp(effort: &mut Effort) -> Result<Work, CliError> {
 
 // One step of Adam on `loss` with parameters and moments in the plan.
 fn train(effort: &mut Effort, loss: Expr, params: &[Expr], x: Expr, feed: Tensor) -> Result<Work, CliError> {
-    let state = Adam::default().updates(params, &grad(&loss, params)?);
+    let state = updates(&Adam::default(), params, &grad(&loss, params)?);
     let initial: Vec<Tensor> = state.iter().filter_map(|(variable, _)| variable.value().cloned()).collect();
     let mut out = targets(std::slice::from_ref(&loss));
     let mut session = effort.compile(&[loss], &[x], &state)?.session(&initial)?;
