@@ -39,6 +39,7 @@ mod results;
 mod rule;
 mod store;
 pub mod theory;
+mod training;
 
 pub use claim::{Claim, Finding, Rejection, Verdict};
 pub use harness::{Build, Progress, Report, SeedResult, reproduce};

@@ -10,7 +10,8 @@ use perturb_attack::{Attack, Ball, Classifier, Criterion, Fgsm as Attacker, Norm
 use perturb_data::{LoadOptions, load};
 use perturb_graph::{DType, Expr, Graph, Tensor};
 use perturb_metrics::accuracy::accuracy;
-use perturb_nn::{Adam, Initializer, Layers, Trainer, fit_classifier, flatten};
+use crate::training::{Fit, perceptron};
+use perturb_nn::{Hook, Initializer, Layers, Step, TrainError, flatten};
 use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
 use perturb_report::picture::Picture;
 use rand::{RngExt, SeedableRng};
@@ -136,9 +137,7 @@ impl Reproduction for Fgsm {
 /// A network of ReLU layers of these widths; without any, softmax regression.
 fn network(widths: &[usize], seed: u64) -> Result<Graph, RunError> {
     let x = Expr::input("image", [1, 1, 28, 28], DType::F32);
-    let mut layers = Layers::new(Initializer::He { seed });
-    let hidden = widths.iter().fold(flatten(&x), |h, &width| layers.linear(&h, width).relu());
-    let logits = layers.linear(&hidden, CLASSES);
+    let logits = perceptron(&x, widths, CLASSES, seed);
     Ok(Graph::new(vec![x], vec![("logits".into(), logits)])?)
 }
 
@@ -154,8 +153,23 @@ fn radial(train: &Tensor, seed: u64) -> Result<Graph, RunError> {
     let own = flat.square().reduce_sum(&[1], true);
     let distances = flat.matmul(&centres.transpose(&[1, 0])).scale(-2.0).add(&own).add(&squares);
     let features = distances.scale(-1.0 / 50.0).exp();
-    let logits = Layers::new(Initializer::He { seed }).linear(&features, CLASSES);
+    let logits = Layers::new(Initializer::he(seed)).at("fc").linear(&features, CLASSES);
     Ok(Graph::new(vec![x], vec![("logits".into(), logits)])?)
+}
+
+/// The objective `½J(x) + ½J(x + ε·sign ∇J(x))` (§6 of the paper); examples made so get no derivative.
+struct HalfAdversarial;
+
+impl Hook for HalfAdversarial {
+    fn apply(&self, step: &mut Step) -> Result<(), TrainError> {
+        let x = step.named("input")?;
+        let clean = step.objective()?;
+        let ascent = perturb_graph::grad(&clean.sum(), std::slice::from_ref(&x))?.remove(0);
+        let moved = x.add(&ascent.sign().scale(EPSILON)).clip(0.0, 1.0).stop_gradient();
+        let adversarial = perturb_graph::substitute(std::slice::from_ref(&clean), &[(x, moved)])?.remove(0);
+        step.minimize(clean.add(&adversarial).scale(0.5));
+        Ok(())
+    }
 }
 
 /// MNIST, as much of it as the tier takes.
@@ -182,28 +196,15 @@ impl Split {
     }
 
     fn fit(&self, graph: &Graph, run: &Run, epochs: usize) -> Result<Graph, RunError> {
-        let trainer = Trainer { adam: Adam::default(), batch: BATCH, epochs, seed: run.seed, certified: None };
-        Ok(fit_classifier(graph, &self.train, &self.train_labels, &trainer, |_, _, _| ())?)
+        let fit = Fit { batch: BATCH, classes: CLASSES, epochs, seed: run.seed, hook: None };
+        fit.run(graph, &self.train, &self.train_labels, |_| ())
     }
 
-    /// Training on each part of the data and, in equal number, on the FGSM examples of the model as it then is: the
-    /// paper's `½J(x) + ½J(x + ε·sign ∇J)`, renewed every ten steps.
-    fn fit_adversarially(&self, mut graph: Graph, run: &Run) -> Result<Graph, RunError> {
-        const PART: usize = 10 * BATCH / 2;
+    fn fit_adversarially(&self, graph: &Graph, run: &Run) -> Result<Graph, RunError> {
         let epochs = run.scaled(12, 10);
-        let trainer = Trainer { adam: Adam::default(), batch: BATCH, epochs: 1, seed: run.seed, certified: None };
-        for epoch in 0..epochs {
-            for start in (0..self.train_labels.len()).step_by(PART) {
-                let clean = self.train.rows(start, start + PART);
-                let labels = &self.train_labels[start..start + PART];
-                let perturbed = attacked(&Classifier::new(&graph, BATCH)?, &Attacker, &clean, labels)?;
-                let both = [clean.as_slice::<f32>(), perturbed.as_slice::<f32>()].concat();
-                let both = Tensor::new([2 * PART, 1, 1, 28, 28], both)?;
-                graph = fit_classifier(&graph, &both, &[labels, labels].concat(), &trainer, |_, _, _| ())?;
-            }
-            run.progress(0.45 + 0.5 * (epoch + 1) as f64 / epochs as f64, "adversarial training");
-        }
-        Ok(graph)
+        let fit = Fit { batch: BATCH, classes: CLASSES, epochs, seed: run.seed, hook: Some(&HalfAdversarial) };
+        let progress = |share: f64| run.progress(0.45 + 0.5 * share, "adversarial training");
+        fit.run(graph, &self.train, &self.train_labels, progress)
     }
 
     fn attacked(&self, model: &Classifier, attack: &dyn Attack) -> Result<Tensor, RunError> {

@@ -12,7 +12,8 @@ use perturb_explain::{
     completeness_gaps,
 };
 use perturb_graph::{Conv, DType, Expr, Graph, Tensor};
-use perturb_nn::{Adam, Initializer, Layers, Trainer, fit_classifier, flatten};
+use crate::training::Fit;
+use perturb_nn::{Initializer, Layers, flatten};
 use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
 use perturb_report::picture::Picture;
 use rand::{RngExt, SeedableRng};
@@ -167,10 +168,9 @@ fn shapes(found: &mut Measurements, run: &Run) -> Result<(), RunError> {
     let world = Shapes { size: SIZE, ..Shapes::default() };
     let train = world.dataset(2 * run.seed + 100, run.scaled(4000, 20_000));
     let images = train.images.reshape([train.labels.len(), 1, 3, SIZE, SIZE])?;
-    let trainer = Trainer { adam: Adam::default(), batch: 50, epochs: 6, seed: run.seed, certified: None };
-    let steps =
-        |done: usize, all: usize, _| run.progress(0.1 + 0.6 * done as f64 / all as f64, "training a CNN on shapes");
-    let graph = fit_classifier(&network(run.seed)?, &images, &train.labels, &trainer, steps)?;
+    let fit = Fit { batch: 50, classes: 6, epochs: 6, seed: run.seed, hook: None };
+    let progress = |share: f64| run.progress(0.1 + 0.6 * share, "training a CNN on shapes");
+    let graph = fit.run(&network(run.seed)?, &images, &train.labels, progress)?;
     let model = Model::compile(&graph, 50)?;
 
     run.progress(0.7, "attributions");
@@ -197,12 +197,12 @@ fn shapes(found: &mut Measurements, run: &Run) -> Result<(), RunError> {
 
 fn network(seed: u64) -> Result<Graph, RunError> {
     let x = Expr::input("image", [1, 3, SIZE, SIZE], DType::F32);
-    let mut layers = Layers::new(Initializer::He { seed });
+    let layers = Layers::new(Initializer::he(seed));
     let same = |stride: usize| Conv { padding: vec![(1, 1); 2], ..Conv::default() }.stride(stride);
-    let h = layers.conv2d(&x, 16, 3, same(1)).relu();
-    let h = layers.conv2d(&h, 32, 3, same(2)).relu();
-    let h = layers.linear(&flatten(&h), 64).relu();
-    Ok(Graph::new(vec![x], vec![("logits".into(), layers.linear(&h, 6))])?)
+    let h = layers.at("conv1").conv2d(&x, 16, 3, same(1)).relu();
+    let h = layers.at("conv2").conv2d(&h, 32, 3, same(2)).relu();
+    let h = layers.at("fc1").linear(&flatten(&h), 64).relu();
+    Ok(Graph::new(vec![x], vec![("logits".into(), layers.at("fc2").linear(&h, 6))])?)
 }
 
 /// Mean over images of the share of `Σ |attribution|` on the mask.
