@@ -20,6 +20,7 @@
 #[cfg(feature = "burn")]
 pub mod burn;
 mod compile;
+mod disjoint;
 mod element;
 mod error;
 mod executable;
@@ -29,6 +30,7 @@ mod key;
 mod looping;
 mod lower;
 mod plan;
+pub mod profile;
 mod run;
 mod session;
 mod storage;

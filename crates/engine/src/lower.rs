@@ -1,9 +1,10 @@
 //! From expressions to a list of nodes: dead code is dropped, equal nodes become one, and trivial arithmetic vanishes.
 
 use crate::EngineError;
+use crate::disjoint::concatenated;
 use crate::key::{Key, key};
 use crate::looping::Looping;
-use perturb_graph::{Binary, Cast, DType, Data, Expr, Op, Scan, Shape, Tensor, Unary, topological};
+use perturb_graph::{Binary, Cast, Concat, DType, Data, Expr, Op, Scan, Shape, Tensor, Unary, topological};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -171,6 +172,11 @@ impl Lowering {
             Op::Select(_) if values[0].is_some() => return inputs[if values[0] != Some(0.0) { 1 } else { 2 }],
             Op::Binary(Binary::Add) if values[1] == Some(0.0) => return inputs[0],
             Op::Binary(Binary::Add) if values[0] == Some(0.0) => return inputs[1],
+            Op::Binary(Binary::Add) => {
+                if let Some((axis, parts)) = concatenated(&self.graph, inputs[0], inputs[1]) {
+                    return self.push(Kind::Op(Op::Concat(Concat { axis })), parts, shape, dtype);
+                }
+            }
             Op::Binary(Binary::Sub) if values[1] == Some(0.0) => return inputs[0],
             Op::Binary(Binary::Sub) if values[0] == Some(0.0) => {
                 return self.apply(&Op::Unary(Unary::Neg), vec![inputs[1]], shape, dtype);

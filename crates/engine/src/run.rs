@@ -7,6 +7,7 @@ use crate::kernels::lines::{self, Ordered};
 use crate::kernels::{cast, conv, copy, elementwise, fourier, gemm, indexing, integer, matrices, pool, random, reduce};
 use crate::looping::{LoopState, Looping};
 use crate::plan::{Memory, Plan, Step, Work, assign};
+use crate::profile;
 use crate::storage::{Storage, tensor_bytes, tensor_bytes_mut, typed, typed_mut, zeros};
 use crate::view::Source;
 use perturb_graph::{DType, Tensor};
@@ -129,6 +130,7 @@ impl Runner {
 
     fn steps(&self, feeds: &[&[u8]], slots: &mut [&mut [u8]], loops: &mut [LoopState]) -> Result<(), EngineError> {
         for step in &self.plan.steps {
+            let start = profile::now();
             let slot = self.memory.slot[step.writes];
             // What is written over is taken from its readers: an operand in place is read through the result.
             let out = std::mem::take(&mut slots[slot]);
@@ -136,6 +138,9 @@ impl Runner {
             let reading = Reading { runner: self, step, feeds, slots };
             reading.run(&mut out[..bytes], loops)?;
             slots[slot] = out;
+            if let Some(start) = start {
+                profile::record(&self.plan, step, start);
+            }
         }
         Ok(())
     }

@@ -166,6 +166,31 @@ fn convolutions_and_their_adjoints() {
     }
 }
 
+// Planes so small that runs of places would mostly cross lines, in batches: tiles of single places.
+#[test]
+fn convolutions_of_many_small_images() {
+    for (seed, stride) in (0..18).zip([1, 2, 3].into_iter().cycle()) {
+        let mut rng = ChaCha8Rng::seed_from_u64(100 + seed);
+        let dtype = if seed % 2 == 0 { DType::F32 } else { DType::F64 };
+        let mut pick = |range: std::ops::Range<usize>| rng.random_range(range);
+        let (groups, size) = (pick(1..3), [pick(3..8), pick(5..16)]);
+        let (inputs, outputs) = (pick(8..12), pick(3..19));
+        let conv = Conv {
+            strides: vec![stride, pick(1..3)],
+            padding: vec![(pick(0..3), pick(1..3)), (pick(1..3), pick(0..3))],
+            dilation: vec![1, pick(1..3)],
+            groups,
+            ..Conv::default()
+        };
+        let x = input([pick(8..11), groups * inputs, size[0], size[1]], dtype);
+        let w = input([groups * outputs, inputs, 3, pick(1..4)], dtype);
+        let y = x.conv(&w, conv);
+        let gradients = grad(&y.square().scale(0.01), &[x.clone(), w.clone()]).unwrap();
+        let outputs = [y, gradients[0].clone(), gradients[1].clone()];
+        check(&format!("small images, seed {seed}"), &outputs, &[x, w], &mut rng);
+    }
+}
+
 #[test]
 fn a_convolution_larger_than_one_block() {
     both("large conv", |dtype, _| {

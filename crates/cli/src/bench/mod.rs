@@ -5,10 +5,11 @@ mod workloads;
 
 use crate::CliError;
 use peak::{Peak, ResidentPeak};
+use perturb::engine::profile::{self, Entry};
 use serde::Serialize;
 use std::time::Instant;
 pub use workloads::WORKLOADS;
-use workloads::{Effort, Workload};
+use workloads::{Effort, Work, Workload};
 
 /// Options of `perturb bench`.
 #[derive(clap::Args, Debug)]
@@ -19,6 +20,9 @@ pub struct BenchArgs {
     /// Print one JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
+    /// After each workload, print its steps by the time that they take.
+    #[arg(long, conflicts_with = "json")]
+    profile: bool,
     /// Timed runs of each workload, after two that are not counted.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
@@ -63,48 +67,88 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         );
     }
     for workload in WORKLOADS.iter().filter(|w| args.only.is_empty() || args.only.iter().any(|n| n == w.name)) {
-        let line = time(workload, args.repeats, &peak)?;
+        let mut work = Prepared::new(workload)?;
+        let line = work.time(args.repeats, &peak)?;
         if args.json {
             println!("{}", serde_json::to_string(&line).map_err(|e| CliError::Usage(e.to_string()))?);
         } else {
             print(&line);
         }
+        if args.profile {
+            work.profile(args.repeats)?;
+        }
     }
     Ok(())
 }
 
-fn time(workload: &Workload, repeats: u32, peak: &Peak) -> Result<Line, CliError> {
-    let resident = ResidentPeak::start();
-    let mut effort = Effort::default();
-    let mut work = (workload.build)(&mut effort)?;
-    let check = work()?;
-    work()?;
-    let mut times = Vec::new();
-    for _ in 0..repeats {
-        let start = Instant::now();
-        work()?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+/// A workload that is ready to run.
+struct Prepared {
+    name: &'static str,
+    work: Work,
+    effort: Effort,
+    resident: ResidentPeak,
+}
+
+impl Prepared {
+    fn new(workload: &Workload) -> Result<Prepared, CliError> {
+        let resident = ResidentPeak::start();
+        let mut effort = Effort::default();
+        let work = (workload.build)(&mut effort)?;
+        Ok(Prepared { name: workload.name, work, effort, resident })
     }
-    times.sort_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    let median = if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 };
-    let rate = |amount: u64| (amount > 0).then(|| amount as f64 / median / 1e6);
-    let (gflops, gigabytes_per_second) = (rate(effort.flops), rate(effort.bytes));
-    let of = |rate: Option<f64>, peak: f64| rate.map_or(0.0, |r| r / peak);
-    let share = of(gflops, peak.gflops).max(of(gigabytes_per_second, peak.gigabytes_per_second));
-    Ok(Line {
-        workload: workload.name,
-        peer: "perturb",
-        version: env!("CARGO_PKG_VERSION"),
-        median_ms: (median * 1e3).round() / 1e3,
-        min_ms: (times[0] * 1e3).round() / 1e3,
-        check: check.is_finite().then_some(check),
-        gflops,
-        gigabytes_per_second,
-        share_of_peak: (share > 0.0).then_some(share),
-        peak_megabytes: resident.megabytes(),
-        compile_ms: effort.compile_ms,
-    })
+
+    fn time(&mut self, repeats: u32, peak: &Peak) -> Result<Line, CliError> {
+        let check = (self.work)()?;
+        (self.work)()?;
+        let mut times = Vec::new();
+        for _ in 0..repeats {
+            let start = Instant::now();
+            (self.work)()?;
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        let middle = times.len() / 2;
+        let median = if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 };
+        let rate = |amount: u64| (amount > 0).then(|| amount as f64 / median / 1e6);
+        let (gflops, gigabytes_per_second) = (rate(self.effort.flops), rate(self.effort.bytes));
+        let of = |rate: Option<f64>, peak: f64| rate.map_or(0.0, |r| r / peak);
+        let share = of(gflops, peak.gflops).max(of(gigabytes_per_second, peak.gigabytes_per_second));
+        Ok(Line {
+            workload: self.name,
+            peer: "perturb",
+            version: env!("CARGO_PKG_VERSION"),
+            median_ms: (median * 1e3).round() / 1e3,
+            min_ms: (times[0] * 1e3).round() / 1e3,
+            check: check.is_finite().then_some(check),
+            gflops,
+            gigabytes_per_second,
+            share_of_peak: (share > 0.0).then_some(share),
+            peak_megabytes: self.resident.megabytes(),
+            compile_ms: self.effort.compile_ms,
+        })
+    }
+
+    // Prints where the time of `repeats` runs goes, in milliseconds of one run.
+    fn profile(&mut self, repeats: u32) -> Result<(), CliError> {
+        profile::start();
+        let start = Instant::now();
+        for _ in 0..repeats {
+            (self.work)()?;
+        }
+        let wall = start.elapsed().as_secs_f64() * 1e3 / f64::from(repeats);
+        let entries = profile::finish();
+        let per_run = |e: &Entry| e.time.as_secs_f64() * 1e3 / f64::from(repeats);
+        let rate = |amount: u64, e: &Entry| amount as f64 / e.time.as_secs_f64().max(1e-12) / 1e9;
+        println!("{:>10} {:>7} {:>8} {:>7}  step", "ms", "runs", "GFLOP/s", "GB/s");
+        for e in &entries {
+            let runs = e.runs as f64 / f64::from(repeats);
+            let (gflops, gigabytes) = (rate(e.flops, e), rate(e.bytes, e));
+            println!("{:>10.4} {runs:>7.0} {gflops:>8.0} {gigabytes:>7.1}  {}", per_run(e), e.step);
+        }
+        let steps: f64 = entries.iter().map(per_run).sum();
+        println!("{steps:>10.4} in steps, {wall:.4} ms in all");
+        Ok(())
+    }
 }
 
 fn print(line: &Line) {

@@ -9,7 +9,7 @@
 //!     adam variables_change large_variables sessions values_of mistakes states_that slices_and loops_inside
 //! ```
 //!
-//! There, matrix products take a portable path, since Miri does not run the vector instructions of the crate `gemm`.
+//! Miri reports no vector instructions, so that it checks the portable registers.
 
 pub(crate) mod cast;
 pub(crate) mod conv;

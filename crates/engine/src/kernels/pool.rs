@@ -11,10 +11,9 @@ pub(crate) struct Pooling {
     pub role: PoolRole,
     pub size: [usize; 3],
     pub positions: [usize; 3],
-    window: [usize; 3],
-    strides: [usize; 3],
-    low: [usize; 3],
     dilation: [usize; 3],
+    /// For every axis and position the first element of the window that lies inside, and how many do.
+    inside: [Vec<(usize, usize)>; 3],
 }
 
 impl Pooling {
@@ -28,50 +27,47 @@ impl Pooling {
             all
         };
         let low: Vec<usize> = pool.padding.iter().map(|p| p.0).collect();
-        Some(Pooling {
-            role: pool.role,
-            size: fill(size, 1),
-            positions: fill(positions, 1),
-            window: fill(&pool.window, 1),
-            strides: fill(&pool.strides, 1),
-            low: fill(&low, 0),
-            dilation: fill(&pool.dilation, 1),
-        })
+        let (window, strides, low) = (fill(&pool.window, 1), fill(&pool.strides, 1), fill(&low, 0));
+        let (size, positions, dilation) = (fill(size, 1), fill(positions, 1), fill(&pool.dilation, 1));
+        let inside = std::array::from_fn(|a| {
+            let range = |p: usize| {
+                let (start, d) = (p * strides[a], dilation[a]);
+                let first = low[a].saturating_sub(start).div_ceil(d);
+                let end = (size[a] + low[a]).saturating_sub(start).div_ceil(d).min(window[a]);
+                ((start + first * d).saturating_sub(low[a]), end.saturating_sub(first))
+            };
+            (0..positions[a]).map(range).collect()
+        });
+        Some(Pooling { role: pool.role, size, positions, dilation, inside })
     }
 
-    // First and one-past-last element of the window at position `p` that lie inside, along one axis.
-    fn inside(&self, axis: usize, p: usize) -> (usize, usize) {
-        let (start, d) = (p * self.strides[axis], self.dilation[axis]);
-        let first = self.low[axis].saturating_sub(start).div_ceil(d);
-        let end = (self.size[axis] + self.low[axis]).saturating_sub(start).div_ceil(d).min(self.window[axis]);
-        (first, end)
-    }
-
-    // The index within the plane of the largest element of a window; the first of equals, and NaN before all.
-    fn argmax<T: Float>(&self, x: &[T], p: [usize; 3]) -> usize {
-        let range = [self.inside(0, p[0]), self.inside(1, p[1]), self.inside(2, p[2])];
-        let at = |a: usize, k: usize| p[a] * self.strides[a] + k * self.dilation[a] - self.low[a];
-        let mut best: Option<usize> = None;
-        for i in range[0].0..range[0].1 {
-            for j in range[1].0..range[1].1 {
-                let row = (at(0, i) * self.size[1] + at(1, j)) * self.size[2];
-                for k in range[2].0..range[2].1 {
-                    let here = row + at(2, k);
-                    // NaN wins over every number, and the first NaN over others.
-                    if best.is_none_or(|b| x[here] > x[b] || (x[here].is_nan() && !x[b].is_nan())) {
-                        best = Some(here);
-                    }
+    // The index within the plane of the largest element of a window, given by its first element and number along each
+    // axis; the first of equals, and NaN before all.
+    #[inline(always)]
+    fn argmax<T: Float>(&self, x: &[T], [d, h, w]: [(usize, usize); 3]) -> usize {
+        let mut best = (d.0 * self.size[1] + h.0) * self.size[2] + w.0;
+        let Some(&(mut value)) = x.get(best) else { return 0 };
+        for i in 0..d.1 {
+            for j in 0..h.1 {
+                let line = (d.0 + i * self.dilation[0]) * self.size[1] + h.0 + j * self.dilation[1];
+                for k in 0..w.1 {
+                    let here = line * self.size[2] + w.0 + k * self.dilation[2];
+                    // NaN wins over every number, and the first NaN over others. No branch: data are not predictable.
+                    let next = x[here];
+                    let wins = (next > value) | (next.is_nan() & !value.is_nan());
+                    (best, value) = if wins { (here, next) } else { (best, value) };
                 }
             }
         }
-        best.unwrap_or(0)
+        best
     }
 
     fn for_each_window<T: Float>(&self, x: &[T], mut f: impl FnMut(usize, usize)) {
         let mut window = 0;
-        for i in 0..self.positions[0] {
-            for j in 0..self.positions[1] {
-                for k in 0..self.positions[2] {
+        let [d, h, w] = &self.inside;
+        for &i in d {
+            for &j in h {
+                for &k in w {
                     f(window, self.argmax(x, [i, j, k]));
                     window += 1;
                 }

@@ -11,8 +11,10 @@
 pub(crate) trait Lanes<T: Copy + Default>: Copy {
     /// Elements in a register.
     const N: usize;
-    /// Rows of accumulators that fit the registers beside three columns of them.
+    /// Rows and columns of the largest block of accumulators that fits the registers beside a row of operands and one
+    /// factor. Blocks of at most two rows may be twice as wide.
     const ROWS: usize;
+    const COLUMNS: usize;
     unsafe fn splat(x: T) -> Self;
     /// Reads `N` elements.
     unsafe fn load(p: *const T) -> Self;
@@ -30,23 +32,13 @@ pub(crate) trait Lanes<T: Copy + Default>: Copy {
     /// Splits `2n ≤ 2N` elements into those at even and those at odd places.
     #[inline(always)]
     unsafe fn split(from: *const T, even: *mut T, odd: *mut T, n: usize) {
-        for i in 0..n {
-            unsafe {
-                *even.add(i) = *from.add(2 * i);
-                *odd.add(i) = *from.add(2 * i + 1);
-            }
-        }
+        unsafe { split_one_by_one(from, even, odd, n) }
     }
 
     /// The inverse of `split`.
     #[inline(always)]
     unsafe fn merge(even: *const T, odd: *const T, to: *mut T, n: usize) {
-        for i in 0..n {
-            unsafe {
-                *to.add(2 * i) = *even.add(i);
-                *to.add(2 * i + 1) = *odd.add(i);
-            }
-        }
+        unsafe { merge_one_by_one(even, odd, to, n) }
     }
 
     /// Transposes an `N × N` block between matrices whose rows are `from_stride` and `to_stride` apart.
@@ -56,6 +48,28 @@ pub(crate) trait Lanes<T: Copy + Default>: Copy {
             for j in 0..Self::N {
                 unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) }
             }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn split_one_by_one<T: Copy>(from: *const T, even: *mut T, odd: *mut T, n: usize) {
+    for i in 0..n {
+        // SAFETY: the pointers are valid for 2n and n elements by the contract of `Lanes`.
+        unsafe {
+            *even.add(i) = *from.add(2 * i);
+            *odd.add(i) = *from.add(2 * i + 1);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn merge_one_by_one<T: Copy>(even: *const T, odd: *const T, to: *mut T, n: usize) {
+    for i in 0..n {
+        // SAFETY: as above.
+        unsafe {
+            *to.add(2 * i) = *even.add(i);
+            *to.add(2 * i + 1) = *odd.add(i);
         }
     }
 }
@@ -159,6 +173,7 @@ pub(crate) struct Four<T>([T; 4]);
 impl<T: Copy + Default + std::ops::Mul<Output = T> + std::ops::Add<Output = T>> Lanes<T> for Four<T> {
     const N: usize = 4;
     const ROWS: usize = 4;
+    const COLUMNS: usize = 2;
     #[inline(always)]
     unsafe fn splat(x: T) -> Self {
         Four([x; 4])
@@ -201,7 +216,7 @@ mod sets {
 // vouches for; that is the argument for every unsafe block here.
 #[cfg(target_arch = "x86_64")]
 mod sets {
-    use super::{Four, Lanes, Simd};
+    use super::{Four, Lanes, Simd, merge_one_by_one, split_one_by_one};
     use std::arch::x86_64::*;
 
     impl Simd for f32 {
@@ -216,10 +231,11 @@ mod sets {
     }
 
     macro_rules! lanes {
-        ($v:ty, $t:ty, $n:literal, $rows:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, { $($more:tt)* }) => {
+        ($v:ty, $t:ty, $n:literal, $rows:literal by $columns:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, { $($more:tt)* }) => {
             impl Lanes<$t> for $v {
                 const N: usize = $n;
                 const ROWS: usize = $rows;
+                const COLUMNS: usize = $columns;
                 #[inline(always)]
                 unsafe fn splat(x: $t) -> Self {
                     unsafe { $splat(x) }
@@ -240,16 +256,104 @@ mod sets {
             }
         };
     }
-    lanes!(__m256, f32, 8, 4, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, {});
-    lanes!(__m256d, f64, 4, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, {});
-    lanes!(__m512d, f64, 8, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, {
+    lanes!(__m256, f32, 8, 6 by 2, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, {
+        #[inline(always)]
+        unsafe fn copy(from: *const f32, to: *mut f32, n: usize) {
+            unsafe {
+                match n {
+                    8 => _mm256_storeu_ps(to, _mm256_loadu_ps(from)),
+                    // Two copies of four that overlap.
+                    4..8 => {
+                        let (first, last) = (_mm_loadu_ps(from), _mm_loadu_ps(from.add(n - 4)));
+                        _mm_storeu_ps(to, first);
+                        _mm_storeu_ps(to.add(n - 4), last);
+                    }
+                    _ => (0..n).for_each(|i| *to.add(i) = *from.add(i)),
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                let mut r = [_mm256_setzero_ps(); 8];
+                let mut i = 0;
+                while i < 8 {
+                    r[i] = _mm256_loadu_ps(from.add(i * from_stride));
+                    i += 1;
+                }
+                // 4 × 4 blocks inside the halves of the registers, then the halves.
+                let mut q = [_mm256_setzero_ps(); 8];
+                let mut i = 0;
+                while i < 8 {
+                    let (a, b) = (_mm256_unpacklo_ps(r[i], r[i + 1]), _mm256_unpackhi_ps(r[i], r[i + 1]));
+                    let (c, d) = (_mm256_unpacklo_ps(r[i + 2], r[i + 3]), _mm256_unpackhi_ps(r[i + 2], r[i + 3]));
+                    q[i] = _mm256_shuffle_ps::<0x44>(a, c);
+                    q[i + 1] = _mm256_shuffle_ps::<0xee>(a, c);
+                    q[i + 2] = _mm256_shuffle_ps::<0x44>(b, d);
+                    q[i + 3] = _mm256_shuffle_ps::<0xee>(b, d);
+                    i += 4;
+                }
+                let mut j = 0;
+                while j < 4 {
+                    _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(q[j], q[j + 4]));
+                    _mm256_storeu_ps(to.add((j + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(q[j], q[j + 4]));
+                    j += 1;
+                }
+            }
+        }
+        #[inline(always)]
+        unsafe fn split(from: *const f32, even: *mut f32, odd: *mut f32, n: usize) {
+            unsafe {
+                if n < 8 {
+                    if n < 4 {
+                        return split_one_by_one(from, even, odd, n);
+                    }
+                    // Two runs of four pairs, which overlap.
+                    for i in [0, n - 4] {
+                        let (low, high) = (_mm_loadu_ps(from.add(2 * i)), _mm_loadu_ps(from.add(2 * i + 4)));
+                        _mm_storeu_ps(even.add(i), _mm_shuffle_ps::<0x88>(low, high));
+                        _mm_storeu_ps(odd.add(i), _mm_shuffle_ps::<0xdd>(low, high));
+                    }
+                    return;
+                }
+                let (low, high) = (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8)));
+                let (a, b) = (_mm256_shuffle_ps::<0x88>(low, high), _mm256_shuffle_ps::<0xdd>(low, high));
+                // The shuffles work inside halves: 0 2 | 8 10 | 4 6 | 12 14 in pairs.
+                let order = |x| _mm256_castpd_ps(_mm256_permute4x64_pd::<0xd8>(_mm256_castps_pd(x)));
+                _mm256_storeu_ps(even, order(a));
+                _mm256_storeu_ps(odd, order(b));
+            }
+        }
+        #[inline(always)]
+        unsafe fn merge(even: *const f32, odd: *const f32, to: *mut f32, n: usize) {
+            unsafe {
+                if n < 8 {
+                    if n < 4 {
+                        return merge_one_by_one(even, odd, to, n);
+                    }
+                    for i in [0, n - 4] {
+                        let (a, b) = (_mm_loadu_ps(even.add(i)), _mm_loadu_ps(odd.add(i)));
+                        _mm_storeu_ps(to.add(2 * i), _mm_unpacklo_ps(a, b));
+                        _mm_storeu_ps(to.add(2 * i + 4), _mm_unpackhi_ps(a, b));
+                    }
+                    return;
+                }
+                let (a, b) = (_mm256_loadu_ps(even), _mm256_loadu_ps(odd));
+                let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                _mm256_storeu_ps(to, _mm256_permute2f128_ps::<0x20>(low, high));
+                _mm256_storeu_ps(to.add(8), _mm256_permute2f128_ps::<0x31>(low, high));
+            }
+        }
+    });
+    lanes!(__m256d, f64, 4, 6 by 2, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, {});
+    lanes!(__m512d, f64, 8, 8 by 3, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, {
         #[inline(always)]
         unsafe fn copy(from: *const f64, to: *mut f64, n: usize) {
             let mask = (0xff_u32 >> (8 - n)) as __mmask8;
             unsafe { _mm512_mask_storeu_pd(to, mask, _mm512_maskz_loadu_pd(mask, from)) }
         }
     });
-    lanes!(__m512, f32, 16, 8, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, {
+    lanes!(__m512, f32, 16, 8 by 3, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, {
         #[inline(always)]
         unsafe fn copy(from: *const f32, to: *mut f32, n: usize) {
             let mask = first(n);

@@ -2,12 +2,18 @@
 
 use super::geometry::Side;
 use super::layout::{Fill, Layout};
+use super::places::{Panels, Places};
 use super::{Convolving, TASKS, for_each_chunk};
 use crate::float::Float;
 use crate::kernels::Finish;
 use crate::kernels::simd::{Lanes, Simd, Task, dispatch, prefetch};
-use crate::kernels::tile::{COLUMNS, correlate, panel_rows};
+use crate::kernels::tile::{correlate, panel_rows};
 use perturb_graph::Slot;
+
+/// Sums that are kept before they are written.
+const SUMS: usize = 1 << 14;
+/// Bytes of the source that one tile reads before the next weights: they stay in the first-level cache.
+const STRIP: usize = 20 << 10;
 
 /// What a run needs to know of its sizes.
 struct Shape<'a> {
@@ -21,9 +27,14 @@ struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    // Sums of one panel in all phases.
+    // Channels whose sums in all phases stay in the second-level cache: whole panels.
+    fn together(&self) -> usize {
+        let panel = self.layout.phases.len() * self.rows * sums_width(self.layout);
+        (SUMS / panel.max(1)).max(1) * self.rows
+    }
+
     fn sums(&self) -> usize {
-        self.layout.phases.len() * self.rows * sums_width(self.layout)
+        self.layout.phases.len() * self.together().min(self.channels) * sums_width(self.layout)
     }
 }
 
@@ -40,10 +51,23 @@ pub(super) fn run<T: Float>(c: &Convolving, source: &[T], weights: &[T], out: &m
     let rows = panel_rows(channels, dispatch::<T, _>(MostRows));
     let layout = &c.layout;
     let shape = Shape { layout, channels, rows, target, source: layout.channels * source_plane };
-    T::with_scratch(weights.len(), |packed| {
+    let panels = Panels::new::<T>(channels);
+    let by_places = c.many() && panels.pay(layout);
+    let packed_size = if by_places { c.groups * layout.weights() * panels.padded() } else { weights.len() };
+    T::with_scratch(packed_size, |packed| {
+        if by_places {
+            let (row_stride, channel_stride) = strides(c);
+            for (g, packed) in packed.chunks_mut((layout.weights() * panels.padded()).max(1)).enumerate() {
+                let first = g * c.outputs * c.depth();
+                panels.pack(layout, packed, |channel, tap, row| {
+                    weights[first + channel * channel_stride + tap + row * row_stride]
+                });
+            }
+            return many(c, &shape, source, packed, out, finish, Some(panels));
+        }
         pack(c, &shape, weights, packed);
         if c.many() {
-            many(c, &shape, source, packed, out, finish)
+            many(c, &shape, source, packed, out, finish, None)
         } else {
             few(c, &shape, source, packed, out, finish)
         }
@@ -51,12 +75,21 @@ pub(super) fn run<T: Float>(c: &Convolving, source: &[T], weights: &[T], out: &m
 }
 
 // One task for some images; each lays out its images band by band.
-fn many<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out: &mut [T], finish: Finish<T>) {
+fn many<T: Float>(
+    c: &Convolving,
+    shape: &Shape,
+    source: &[T],
+    packed: &[T],
+    out: &mut [T],
+    finish: Finish<T>,
+    by_places: Option<Panels>,
+) {
+    let working = by_places.map_or(shape.sums(), |panels| panels.sums(shape.layout));
     let pieces = c.images * c.groups;
     let per_task = pieces.div_ceil(TASKS);
     let piece = shape.channels * shape.target;
     for_each_chunk(c.parallel(), out, per_task * piece, |task, chunk| {
-        T::with_scratch(shape.layout.len + shape.sums(), |scratch| {
+        T::with_scratch(shape.layout.len + working, |scratch| {
             let (laid, sums) = scratch.split_at_mut(shape.layout.len);
             laid.fill(T::ZERO);
             for (i, out) in chunk.chunks_mut(piece).enumerate() {
@@ -65,8 +98,12 @@ fn many<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out
                 let next = if i + 1 < pieces { &source[(i + 1) * shape.source..(i + 2) * shape.source] } else { &[] };
                 for (first, lines) in shape.layout.bands() {
                     dispatch(Fill { layout: shape.layout, channels, first, lines, out: &mut *laid });
-                    let (packed, sums) = (group(c, packed, i), &mut *sums);
-                    dispatch(Panels { shape, packed, first_panel: 0, first, lines, laid, sums, next, out: &mut *out });
+                    let (packed, sums, out) = (group(c, packed, i), &mut *sums, &mut *out);
+                    let (layout, laid) = (shape.layout, &*laid);
+                    match by_places {
+                        Some(panels) => dispatch(Places { layout, panels, packed, first, lines, laid, sums, out }),
+                        None => dispatch(Runs { shape, packed, first_panel: 0, first, lines, laid, sums, next, out }),
+                    }
                 }
                 finish(i * piece, out);
             }
@@ -94,7 +131,7 @@ fn few<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out:
             for_each_chunk(c.parallel(), out, shape.rows * shape.target, |first_panel, out| {
                 T::with_scratch(shape.sums(), |sums| {
                     let out = &mut *out;
-                    dispatch(Panels { shape, packed, first_panel, first: 0, lines, laid, sums, next: &[], out });
+                    dispatch(Runs { shape, packed, first_panel, first: 0, lines, laid, sums, next: &[], out });
                 });
                 finish(i * piece + first_panel * shape.rows * shape.target, out);
             });
@@ -103,7 +140,7 @@ fn few<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out:
 }
 
 fn group<'a, T>(c: &Convolving, packed: &'a [T], piece: usize) -> &'a [T] {
-    let (size, g) = (c.outputs * c.depth(), piece % c.groups);
+    let (size, g) = (packed.len() / c.groups, piece % c.groups);
     &packed[g * size..(g + 1) * size]
 }
 
@@ -118,12 +155,17 @@ impl<T: Simd> Task<T> for MostRows {
     }
 }
 
-// Weights in the order in which tiles read them: `[group][phase][panel][term][row]`.
-fn pack<T: Float>(c: &Convolving, shape: &Shape, weights: &[T], packed: &mut [T]) {
-    let (row_stride, channel_stride) = match c.result {
+// Distances of the weights of neighbouring target channels, and of neighbouring source channels.
+fn strides(c: &Convolving) -> (usize, usize) {
+    match c.result {
         Slot::Image => (c.window, c.depth()),
         _ => (c.depth(), c.window),
-    };
+    }
+}
+
+// Weights in the order in which tiles read them: `[group][phase][panel][term][row]`.
+fn pack<T: Float>(c: &Convolving, shape: &Shape, weights: &[T], packed: &mut [T]) {
+    let (row_stride, channel_stride) = strides(c);
     let size = c.outputs * c.depth();
     for (g, packed) in packed.chunks_mut(size.max(1)).enumerate() {
         let mut at = 0;
@@ -145,7 +187,7 @@ fn pack<T: Float>(c: &Convolving, shape: &Shape, weights: &[T], packed: &mut [T]
 }
 
 /// Computes panels of target channels for a band of lines.
-struct Panels<'a, T> {
+struct Runs<'a, T> {
     shape: &'a Shape<'a>,
     packed: &'a [T],
     first_panel: usize,
@@ -160,35 +202,51 @@ struct Panels<'a, T> {
     out: &'a mut [T],
 }
 
-impl<T: Float> Task<T> for Panels<'_, T> {
+impl<T: Float> Task<T> for Runs<'_, T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Lanes<T>>(self) {
-        let Panels { shape, packed, first_panel, first, lines, laid, sums, next, out } = self;
+        let Runs { shape, packed, first_panel, first, lines, laid, sums, next, out } = self;
         let layout = shape.layout;
         let width = sums_width(layout);
-        let tiles = out.len() / (shape.rows * shape.target).max(1) * layout.phases.len() * lines * layout.pitch;
-        let mut ahead = Ahead { next, per_step: next.len() * COLUMNS * V::N / tiles.max(1) + 1 };
-        for (i, out) in out.chunks_mut(shape.rows * shape.target).enumerate() {
-            let rows = out.len() / shape.target;
-            let row = (first_panel + i) * shape.rows;
+        let tiles = (out.len() / shape.target.max(1)).div_ceil(shape.rows) * layout.phases.len() * lines * layout.pitch;
+        let mut ahead = Ahead { next, per_step: next.len() * V::COLUMNS * V::N / tiles.max(1) + 1 };
+        let together = shape.together();
+        for (i, out) in out.chunks_mut(together * shape.target).enumerate() {
+            let channels = out.len() / shape.target;
+            let first_channel = first_panel * shape.rows + i * together;
             for plane in 0..layout.axes[0].places {
                 let (mut before, start) = (0, layout.plane_start(plane));
-                for (phase, sums) in layout.phases.iter().zip(sums.chunks_mut(rows * width)) {
+                for (phase, sums) in layout.phases.iter().zip(sums.chunks_mut(channels * width)) {
                     let terms = phase.offsets.len();
-                    let weights = &packed[before + row * terms..before + (row + rows) * terms];
+                    let weights = &packed[before + first_channel * terms..before + (first_channel + channels) * terms];
                     before += shape.channels * terms;
+                    if terms == 0 {
+                        // A phase that no element of the window reaches.
+                        sums.fill(T::ZERO);
+                    }
                     let (from, to) = layout.range(phase, first, lines);
-                    for at in (from..to).step_by(COLUMNS * V::N) {
-                        ahead.step();
-                        let tile = (rows, (to - at).div_ceil(V::N).min(COLUMNS));
-                        let (offsets, reach, target) = (&phase.offsets, phase.reach, &mut sums[at..]);
-                        // SAFETY: the instruction set is the caller's promise; `reach` is the largest offset.
-                        unsafe { correlate::<T, V>(tile, weights, offsets, reach, laid, start + at, target, width) }
+                    let columns = panel_rows((to - from).div_ceil(V::N), V::COLUMNS);
+                    let strip = STRIP / (columns * V::N * size_of::<T>());
+                    for at in (from..to).step_by(columns * V::N) {
+                        let columns = (to - at).div_ceil(V::N).min(columns);
+                        for (j, offsets) in phase.offsets.chunks(strip).enumerate() {
+                            for channel in (0..channels).step_by(shape.rows) {
+                                ahead.step();
+                                let rows = shape.rows.min(channels - channel);
+                                let weights = &weights[channel * terms + j * strip * rows..][..offsets.len() * rows];
+                                let (tile, target) = ((rows, columns), &mut sums[channel * width + at..]);
+                                let (reach, at, add) = (phase.reach, start + at, j > 0);
+                                // SAFETY: the instruction set is the caller's promise; `reach` is the largest offset.
+                                unsafe {
+                                    correlate::<T, V>(tile, weights, offsets, reach, laid, at, target, width, add)
+                                }
+                            }
+                        }
                     }
                 }
                 // SAFETY: as above.
-                unsafe { write::<T, V>(layout, (plane, first, lines), sums, (rows, width), out) }
+                unsafe { write::<T, V>(layout, (plane, first, lines), sums, (channels, width), out) }
             }
         }
     }

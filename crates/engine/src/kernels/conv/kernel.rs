@@ -2,10 +2,11 @@
 //! and positions. The response's gradient is transposed, so that registers hold output channels.
 
 use super::layout::Fill;
+use super::transpose::Transpose;
 use super::{Convolving, for_each_chunk};
 use crate::float::Float;
 use crate::kernels::simd::{Lanes, Task, dispatch};
-use crate::kernels::tile::{COLUMNS, Walk, accumulate, panel_rows};
+use crate::kernels::tile::{Walk, accumulate, panel_rows};
 
 /// Partial sums over images: fixed, so that results do not depend on the number of threads.
 const PARTS: usize = 8;
@@ -115,44 +116,6 @@ fn with_transposed<T: Float>(
     });
 }
 
-/// `to[j, i] = from[i, j]`.
-struct Transpose<'a, T> {
-    from: &'a [T],
-    stride: usize,
-    rows: usize,
-    columns: usize,
-    to: &'a mut [T],
-    to_stride: usize,
-}
-
-impl<T: Float> Task<T> for Transpose<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    unsafe fn run<V: Lanes<T>>(self) {
-        let Transpose { from, stride, rows, columns, to, to_stride } = self;
-        if rows == 0 || columns == 0 {
-            return;
-        }
-        assert!((rows - 1) * stride + columns <= from.len() && (columns - 1) * to_stride + rows <= to.len());
-        let (whole_rows, whole_columns) = (rows / V::N * V::N, columns / V::N * V::N);
-        for i in (0..whole_rows).step_by(V::N) {
-            for j in (0..whole_columns).step_by(V::N) {
-                // SAFETY: the block lies inside both matrices by the check above.
-                unsafe {
-                    let from = from.as_ptr().add(i * stride + j);
-                    V::transpose(from, stride, to.as_mut_ptr().add(j * to_stride + i), to_stride);
-                }
-            }
-        }
-        for i in 0..rows {
-            let done = if i < whole_rows { whole_columns } else { 0 };
-            for j in done..columns {
-                to[j * to_stride + i] = from[i * stride + j];
-            }
-        }
-    }
-}
-
 /// Adds the part of one band to `count` weights of every output from weight `first`.
 struct Weights<'a, T> {
     c: &'a Convolving,
@@ -173,7 +136,7 @@ impl<T: Float> Task<T> for Weights<'_, T> {
         let positions = layout.axes[2].places;
         let walk = Walk { lines, positions, pitch: layout.pitch };
         let registers = c.outputs.div_ceil(V::N);
-        let columns = panel_rows(registers, COLUMNS);
+        let columns = panel_rows(registers, V::COLUMNS);
         let offsets = &layout.phases[0].offsets[first..first + count];
         let rows = panel_rows(count, V::ROWS);
         for (offsets, sums) in offsets.chunks(rows).zip(sums.chunks_mut(rows * padded)) {

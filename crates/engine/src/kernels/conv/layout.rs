@@ -106,6 +106,11 @@ impl Layout {
         (from * self.pitch + phase.places.0, (to - 1) * self.pitch + phase.places.1)
     }
 
+    /// Terms of all phases.
+    pub fn weights(&self) -> usize {
+        self.phases.iter().map(|p| p.offsets.len()).sum()
+    }
+
     /// Where the target's plane begins in a source.
     pub fn plane_start(&self, plane: usize) -> usize {
         plane * self.lines * self.pitch

@@ -5,6 +5,8 @@ mod correlate;
 mod geometry;
 mod kernel;
 mod layout;
+mod places;
+mod transpose;
 
 use super::Finish;
 use crate::float::Float;
@@ -87,6 +89,19 @@ impl Convolving {
     /// Weights of one output channel.
     fn depth(&self) -> usize {
         self.inputs * self.window
+    }
+}
+
+impl std::fmt::Display for Convolving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.result {
+            Slot::Response => "convolution",
+            Slot::Image => "convolution's image gradient",
+            Slot::Kernel => "convolution's kernel gradient",
+        };
+        let (inputs, outputs) = (self.inputs * self.groups, self.outputs * self.groups);
+        let Convolving { images, plane, positions, window, .. } = self;
+        write!(f, "{kind} of {images}: {inputs}×{plane} → {outputs}×{positions} by {window}")
     }
 }
 

@@ -1,0 +1,130 @@
+//! Products against their definition, on every path and at every kind of stride.
+
+use super::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn strides(rows: usize, columns: usize, kind: usize) -> (usize, isize, isize, usize) {
+    // Offset, row stride, column stride, elements.
+    match kind {
+        0 => (0, columns as isize, 1, rows * columns),
+        1 => (0, 1, rows as isize, rows * columns),
+        2 => (3, 2 * columns as isize + 1, 2, 3 + rows * (2 * columns + 1)),
+        3 => (rows * columns - 1, -(columns as isize), -1, rows * columns),
+        _ => (1, columns as isize + 5, 1, 1 + rows * (columns + 5)),
+    }
+}
+
+struct Case {
+    product: Product,
+    lhs: Vec<f64>,
+    rhs: Vec<f64>,
+}
+
+fn case(rng: &mut ChaCha8Rng, batch: usize, (m, n, k): (usize, usize, usize), kinds: (usize, usize)) -> Case {
+    let mut operand = |rows: usize, columns: usize, kind: usize| {
+        let (offset, row_stride, column_stride, count) = strides(rows, columns, kind);
+        let data = (0..count * batch + offset).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f64>>();
+        (Operand { offset, batch_strides: vec![count as isize], row_stride, column_stride }, data)
+    };
+    let (l, lhs) = operand(m, k, kinds.0);
+    let (r, rhs) = operand(k, n, kinds.1);
+    Case { product: Product { batch: vec![batch], m, n, k, lhs: l, rhs: r }, lhs, rhs }
+}
+
+// The definition, and the sum of the products' magnitudes.
+fn define<T: Float + Into<f64>>(p: &Product, lhs: &[T], rhs: &[T]) -> Vec<(f64, f64)> {
+    let mut all = Vec::new();
+    for b in 0..p.batch.iter().product() {
+        let (l, r) = (p.lhs.matrix(lhs, &p.batch, b), p.rhs.matrix(rhs, &p.batch, b));
+        for i in 0..p.m {
+            for j in 0..p.n {
+                let (row, column) = (l.from_row(i), r.from_column(j));
+                let terms = (0..p.k).map(|k| -> f64 {
+                    let (a, b): (f64, f64) =
+                        (row.data[row.from_column(k).offset].into(), column.data[column.from_row(k).offset].into());
+                    a * b
+                });
+                all.push(terms.fold((0.0, 0.0), |(s, m), t| (s + t, m + t.abs())));
+            }
+        }
+    }
+    all
+}
+
+fn check<T: Float + Into<f64>>(p: &Product, lhs: &[T], rhs: &[T], epsilon: f64) {
+    let mut out = vec![T::ONE; p.batch.iter().product::<usize>() * p.m * p.n];
+    // Every element must be finished once: each pass adds 1.
+    run(p, lhs, rhs, &mut out, &|_, part| part.iter_mut().for_each(|x| *x += T::ONE));
+    for (i, (&got, (want, size))) in out.iter().zip(define(p, lhs, rhs)).enumerate() {
+        let error = (got.into() - 1.0 - want).abs();
+        assert!(error <= (p.k as f64 + 4.0) * epsilon * (1.0 + size), "{p:?}: element {i}: {got:?}, not {want} + 1");
+    }
+}
+
+#[test]
+fn products_agree_with_the_definition_at_all_sizes_and_strides() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(1);
+    let edges = [1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 24, 25, 33, 48, 49, 97];
+    for round in 0..400 {
+        let mut pick = || edges[rng.random_range(0..edges.len())];
+        let size = (pick(), pick(), pick());
+        let case = case(rng, 1 + round % 3, size, (round % 5, round / 5 % 5));
+        check::<f64>(&case.product, &case.lhs, &case.rhs, f64::EPSILON);
+        let narrow = |x: &[f64]| x.iter().map(|&v| v as f32).collect::<Vec<f32>>();
+        check::<f32>(&case.product, &narrow(&case.lhs), &narrow(&case.rhs), f64::from(f32::EPSILON));
+    }
+}
+
+#[test]
+fn large_products_are_split_packed_and_blocked_rightly() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(2);
+    let sizes = [
+        (130, 150, 520),
+        (6, 900, 700),
+        (700, 9, 300),
+        (1, 1500, 900),
+        (1500, 1, 900),
+        (49, 800, 257),
+        (3, 4, 200_000),
+    ];
+    for (i, size) in sizes.into_iter().enumerate() {
+        for kinds in [(0, 0), (1, 0), (0, 1), (4, 1)] {
+            let case = case(rng, 1 + i % 2, size, kinds);
+            check::<f64>(&case.product, &case.lhs, &case.rhs, f64::EPSILON);
+        }
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_how_rows_are_split() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(3);
+    let case = case(rng, 1, (200, 130, 300), (0, 0));
+    let (lhs, rhs): (Vec<f32>, Vec<f32>) =
+        (case.lhs.iter().map(|&v| v as f32).collect(), case.rhs.iter().map(|&v| v as f32).collect());
+    let whole = |m: usize, first: usize| {
+        let mut p = case.product.clone();
+        (p.m, p.lhs.offset) = (m, first * 300);
+        let mut out = vec![0.0f32; m * 130];
+        run(&p, &lhs, &rhs, &mut out, &|_, _| {});
+        out
+    };
+    let all = whole(200, 0);
+    for (first, m) in [(0, 3), (17, 40), (100, 100), (5, 20)] {
+        assert_eq!(whole(m, first), all[first * 130..(first + m) * 130], "rows {first} to {}", first + m);
+    }
+}
+
+#[test]
+fn zero_terms_are_skipped_but_never_those_that_meet_an_infinite_factor() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(4);
+    let mut case = case(rng, 1, (70, 200, 300), (0, 0));
+    for row in case.lhs.chunks_mut(300) {
+        row.iter_mut().enumerate().filter(|(k, _)| k % 3 != 0).for_each(|(_, x)| *x = 0.0);
+    }
+    check::<f64>(&case.product, &case.lhs, &case.rhs, f64::EPSILON);
+    case.rhs[200 + 7] = f64::INFINITY;
+    let mut out = vec![0.0; 70 * 200];
+    run(&case.product, &case.lhs, &case.rhs, &mut out, &|_, _| {});
+    assert!(out.chunks(200).all(|row| row[7].is_nan() && row[8].is_finite()), "0·∞ is not a number");
+}
