@@ -7,7 +7,7 @@ use perturb_data::worlds::market::*;
 #[test]
 fn returns_have_the_stated_conditional_law() {
     let market = Market::new(1);
-    let path = market.sample(20_000, 2, 0);
+    let path = market.sample(20_000, 2, 0).unwrap();
     let n = market.assets;
     let (mut mean, mut second) = (vec![0.0; n], vec![0.0; n * n]);
     for step in 0..path.steps() {
@@ -44,7 +44,7 @@ fn returns_have_the_stated_conditional_law() {
 #[test]
 fn parts_are_what_they_are_called() {
     let market = Market::new(3);
-    let path = market.sample(5000, 4, 1);
+    let path = market.sample(5000, 4, 1).unwrap();
     assert_eq!((path.steps(), path.returns.len(), path.features.len()), (5000, 50_000, 1_000_000));
     let base = market.base_covariance();
     for step in (0..5000).step_by(97) {
@@ -62,7 +62,7 @@ fn parts_are_what_they_are_called() {
     let (leaves, stays) = (calm.iter().filter(|l| **l).count() as f64, calm.len() as f64);
     assert!((leaves / stays - 0.01).abs() < 5.0 * (0.0099 / stays).sqrt(), "{leaves} of {stays}");
     // Without signals the mean is that of the regime.
-    let blind = Market { signal_strength: 0.0, ..market.clone() }.sample(300, 4, 1);
+    let blind = Market { signal_strength: 0.0, ..market.clone() }.sample(300, 4, 1).unwrap();
     for step in 0..300 {
         assert_eq!(blind.mean(step), &market.regimes[blind.regimes[step]].mean[..]);
     }
@@ -87,7 +87,7 @@ fn portfolios_are_optimal() {
     let least = fully_invested(&[0.02, 0.01], &[0.04, 0.0, 0.0, 0.01], f64::INFINITY).unwrap();
     assert!((least[0] - 0.2).abs() < 1e-14 && (least[1] - 0.8).abs() < 1e-14);
     let market = Market::new(5);
-    let path = market.sample(50, 5, 0);
+    let path = market.sample(50, 5, 0).unwrap();
     let (mean, covariance) = (path.mean(49), path.covariance(49));
     let utility = |w: &[f64]| {
         let risk: f64 = (0..100).map(|k| w[k / 10] * w[k % 10] * covariance[k]).sum();
@@ -118,12 +118,12 @@ fn paths_depend_on_seed_and_index_alone() {
     let market = Market::new(1);
     assert_eq!(market, Market::new(1));
     assert_ne!(market.loadings, Market::new(2).loadings);
-    let path = market.sample(40, 3, 7);
-    assert_eq!(market.sample(40, 3, 7), path);
+    let path = market.sample(40, 3, 7).unwrap();
+    assert_eq!(market.sample(40, 3, 7).unwrap(), path);
     // Longer paths continue shorter ones: no look-ahead.
-    assert_eq!(market.sample(80, 3, 7).returns[..400], path.returns[..]);
-    assert_ne!(market.sample(40, 3, 8), path);
-    assert_eq!(market.sample(0, 0, 0).steps(), 0);
+    assert_eq!(market.sample(80, 3, 7).unwrap().returns[..400], path.returns[..]);
+    assert_ne!(market.sample(40, 3, 8).unwrap(), path);
+    assert_eq!(market.sample(0, 0, 0).unwrap().steps(), 0);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn regimes_are_read_from_returns_as_well_as_can_be() {
     let market = Market::new(2);
     let (mut counts, mut expected, mut variance, mut hits, mut steps) = ([0.0; 3], [0.0; 3], [0.0; 3], 0.0, 0.0);
     for index in 0..10 {
-        let path = market.sample(1000, 3, index);
+        let path = market.sample(1000, 3, index).unwrap();
         let probabilities = market.regime_probabilities(&path).unwrap();
         for (step, law) in probabilities.chunks(3).enumerate() {
             assert!((law.iter().sum::<f64>() - 1.0).abs() < 1e-12);
@@ -165,7 +165,22 @@ fn regimes_are_read_from_returns_as_well_as_can_be() {
     let mut blind = market.clone();
     let calm = blind.regimes[0].clone();
     blind.regimes.iter_mut().for_each(|r| *r = calm.clone());
-    let path = blind.sample(3, 1, 0);
+    let path = blind.sample(3, 1, 0).unwrap();
     let law = blind.regime_probabilities(&path).unwrap();
     assert!((law[3] - 0.99).abs() < 1e-12 && (law[5] - 0.001).abs() < 1e-12);
+}
+
+#[test]
+fn impossible_markets_are_errors() {
+    let market = Market::new(0);
+    for (broken, part) in [
+        (Market { loadings: vec![0.0; 7], ..market.clone() }, "loadings"),
+        (Market { specific: vec![0.0; 7], ..market.clone() }, "specific"),
+        (Market { switching: vec![0.5; 9], ..market.clone() }, "row 0"),
+        (Market { signals: 300, ..market.clone() }, "signals"),
+        (Market { regimes: vec![], switching: vec![], ..market.clone() }, "regimes"),
+        (Market { assets: 3, loadings: vec![0.0; 9], specific: vec![0.0; 3], ..market.clone() }, "expected returns"),
+    ] {
+        assert!(broken.sample(5, 0, 0).unwrap_err().to_string().contains(part), "{part}");
+    }
 }

@@ -152,9 +152,13 @@ fn mechanisms_compute_their_formulas() {
         Mechanism::Quadratic { weights: vec![1.0, -2.0], products: vec![0.5, 1.0, 0.0, -1.0], intercept: 3.0 };
     // 3 + 2 − 2·3 + ½·4 + 2·3 − 9 = −2.
     assert_eq!(quadratic.value(&[2.0, 3.0]), -2.0);
-    let network =
-        Mechanism::Network { weights: vec![1.0, 0.0, 0.0, 1.0], biases: vec![0.0, 1.0], outputs: vec![2.0, -1.0] };
-    assert!((network.value(&[0.5, -0.5]) - (2.0 * 0.5f64.tanh() - 0.5f64.tanh())).abs() < 1e-15);
+    let network = Mechanism::Network {
+        weights: vec![1.0, 0.0, 0.0, 1.0],
+        biases: vec![0.0, 1.0],
+        outputs: vec![2.0, -1.0],
+        intercept: 0.25,
+    };
+    assert!((network.value(&[0.5, -0.5]) - (0.25 + 2.0 * 0.5f64.tanh() - 0.5f64.tanh())).abs() < 1e-15);
 }
 
 #[test]

@@ -164,6 +164,8 @@ fn series_depend_on_seed_and_index_alone() {
     // The smallest that can be asked for.
     assert!(Components { length: 0, ..Components::default() }.sample(0, 0).values.is_empty());
     assert_eq!(Components { length: 1, anomalies: 5, ..Components::default() }.sample(0, 0).intervals.len(), 1);
+    let crowded = Components { length: 10, anomalies: 20, ..Components::default() }.sample(0, 0);
+    assert!(crowded.intervals.iter().enumerate().all(|(i, (_, times))| *times == (i..i + 1)));
     assert!(Motifs { length: 0, channels: 0, ..Motifs::default() }.sample(0, 0).values.is_empty());
     assert!(Tones { windows: 0, ..Tones::default() }.sample(0, 0).values.is_empty());
 }

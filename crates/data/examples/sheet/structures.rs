@@ -206,7 +206,7 @@ pub fn market() -> Result<Canvas, WorldError> {
     let mut canvas = Canvas::new(748, 420);
     let market = Market::new(3);
     let steps = 740;
-    let path = market.sample(steps, 6, 2);
+    let path = market.sample(steps, 6, 2)?;
     let shade = [[1.0; 3], [1.0, 0.95, 0.82], [1.0, 0.84, 0.78]];
     let mut prices = vec![vec![0.0]; 10];
     let (mut equal, mut best) = (vec![0.0], vec![0.0]);

@@ -11,7 +11,7 @@
 //! ```
 //! use perturb_data::worlds::market::{Market, mean_variance};
 //! let market = Market::new(7);
-//! let path = market.sample(100, 7, 0);
+//! let path = market.sample(100, 7, 0)?;
 //! let weights = mean_variance(path.mean(99), path.covariance(99), 5.0)?;
 //! assert_eq!(weights.len(), 10);
 //! # Ok::<(), perturb_data::worlds::WorldError>(())

@@ -1,5 +1,6 @@
 //! The law of the market and its paths.
 
+use crate::worlds::error::WorldError;
 use crate::worlds::stream::stream;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -107,7 +108,11 @@ impl Market {
     }
 
     /// Path `index` of `seed`, of `steps` returns, which depends on nothing else. It starts in regime 0.
-    pub fn sample(&self, steps: usize, seed: u64, index: u64) -> MarketPath {
+    ///
+    /// # Errors
+    /// [`WorldError::Parameter`] if the fields' lengths do not agree, or rows of `switching` are no laws.
+    pub fn sample(&self, steps: usize, seed: u64, index: u64) -> Result<MarketPath, WorldError> {
+        self.check()?;
         let mut rng = stream("market path", seed, index);
         let (n, k) = (self.assets, self.regimes.len());
         let centre: Vec<f64> =
@@ -152,7 +157,39 @@ impl Market {
             path.regimes.push(regime);
             path.log_volatility.push(h);
         }
-        path
+        Ok(path)
+    }
+
+    fn check(&self) -> Result<(), WorldError> {
+        let (n, k) = (self.assets, self.regimes.len());
+        let means = self.regimes.iter().map(|regime| regime.mean.len());
+        for (parameter, found, expected) in [
+            ("number of loadings", self.loadings.len(), n * self.factors),
+            ("number of specific risks", self.specific.len(), n),
+            ("number of switching probabilities", self.switching.len(), k * k),
+            ("number of signals", self.signals.max(self.features), self.features),
+            ("number of expected returns", means.fold(n, |all, m| if m == n { all } else { m }), n),
+        ] {
+            if found != expected {
+                return Err(WorldError::parameter(
+                    "market",
+                    parameter,
+                    found,
+                    format!("the other fields need {expected}"),
+                ));
+            }
+        }
+        let law = |row: &[f64]| row.iter().all(|p| *p >= 0.0) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-9;
+        match self.switching.chunks(k.max(1)).position(|row| !law(row)) {
+            _ if k == 0 || n == 0 => {
+                Err(WorldError::parameter("market", "regimes and assets", format!("{k} and {n}"), "at least one each"))
+            }
+            Some(row) => {
+                let expected = format!("row {row} must hold probabilities that sum to 1");
+                Err(WorldError::parameter("market", "switching", format!("{:?}", self.switching), expected))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Loadings of an asset.

@@ -116,15 +116,9 @@ impl Sem {
 
 impl Mechanism {
     fn shift(&mut self, by: f64) {
-        match self {
-            Mechanism::Linear { intercept, .. } | Mechanism::Quadratic { intercept, .. } => *intercept += by,
-            Mechanism::Network { weights, biases, outputs } => {
-                // One unit more, without inputs: v·tanh(b) = by.
-                let parents = weights.len() / biases.len().max(1);
-                weights.extend(std::iter::repeat_n(0.0, parents));
-                biases.push(1.0);
-                outputs.push(by / 1.0f64.tanh());
-            }
-        }
+        let (Mechanism::Linear { intercept, .. }
+        | Mechanism::Quadratic { intercept, .. }
+        | Mechanism::Network { intercept, .. }) = self;
+        *intercept += by;
     }
 }

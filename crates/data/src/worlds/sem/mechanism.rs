@@ -22,7 +22,7 @@ pub enum Mechanism {
         /// c.
         intercept: f64,
     },
-    /// Σ vₕ tanh(bₕ + Σ wₕᵢ pᵢ).
+    /// c + Σ vₕ tanh(bₕ + Σ wₕᵢ pᵢ).
     Network {
         /// wₕᵢ, row-major.
         weights: Vec<f64>,
@@ -30,6 +30,8 @@ pub enum Mechanism {
         biases: Vec<f64>,
         /// vₕ.
         outputs: Vec<f64>,
+        /// c.
+        intercept: f64,
     },
 }
 
@@ -56,9 +58,9 @@ impl Mechanism {
                 let rows = products.chunks(parents.len().max(1)).zip(parents);
                 intercept + dot(weights) + rows.map(|(row, p)| p * dot(row)).sum::<f64>()
             }
-            Mechanism::Network { weights, biases, outputs } => {
+            Mechanism::Network { weights, biases, outputs, intercept } => {
                 let units = weights.chunks(parents.len().max(1)).zip(biases).zip(outputs);
-                units.map(|((w, b), v)| v * (b + dot(w)).tanh()).sum()
+                intercept + units.map(|((w, b), v)| v * (b + dot(w)).tanh()).sum::<f64>()
             }
         }
     }

@@ -91,7 +91,7 @@ impl Sem {
                 Mechanism::constant(0.0)
             } else {
                 let (weights, biases) = (normal(UNITS * parents, 1.0), normal(UNITS, 1.0));
-                Mechanism::Network { weights, biases, outputs: normal(UNITS, 0.5) }
+                Mechanism::Network { weights, biases, outputs: normal(UNITS, 0.5), intercept: 0.0 }
             };
             Equation { mechanism, noise: Noise { law: law.noise, deviation: between(law.deviations, &mut rng) } }
         };
@@ -149,7 +149,7 @@ pub(super) fn check(equation: &Equation, node: usize, parents: usize) -> Result<
     let sizes = match mechanism {
         Mechanism::Linear { .. } => true,
         Mechanism::Quadratic { weights, products, .. } => products.len() == weights.len().pow(2),
-        Mechanism::Network { weights, biases, outputs } => {
+        Mechanism::Network { weights, biases, outputs, .. } => {
             weights.len() == biases.len() * parents && outputs.len() == biases.len()
         }
     };

@@ -133,13 +133,14 @@ impl Components {
     /// Places the anomalies one after the other, each in a slot of its own.
     fn anomalies(&self, rng: &mut ChaCha8Rng) -> (Vec<(Anomaly, Range<usize>)>, Vec<f64>) {
         let mut added = vec![0.0; self.length];
-        let slot = self.length / self.anomalies.max(1);
+        let count = self.anomalies.min(self.length);
+        let slot = self.length / count.max(1);
         let mut intervals = Vec::new();
-        for k in 0..self.anomalies.min(self.length) {
+        for k in 0..count {
             let kind = [Anomaly::Spike, Anomaly::Shift, Anomaly::Oscillation][rng.random_range(0..3)];
             let wanted = if kind == Anomaly::Spike { 1 } else { rng.random_range(8..=24) };
-            let width = wanted.min(slot.max(1));
-            let start = k * slot + rng.random_range(0..=slot.max(1) - width);
+            let width = wanted.min(slot);
+            let start = k * slot + rng.random_range(0..=slot - width);
             let sign = if rng.random() { 1.0 } else { -1.0 };
             for (i, value) in added[start..start + width].iter_mut().enumerate() {
                 let wave = if kind == Anomaly::Oscillation { (TAU * i as f64 / 4.0).cos() } else { 1.0 };
