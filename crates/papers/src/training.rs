@@ -34,7 +34,7 @@ impl Fit<'_> {
         }
         let batches = Shuffled::new(Examples::labelled(images.clone(), labels, self.classes)?, self.batch)?;
         let steps = (self.epochs * (labels.len() / self.batch)).max(1) as f64;
-        let trainer = Trainer { epochs: self.epochs as u64, seed: self.seed, ..Trainer::with(Adam::default()) };
+        let trainer = Trainer { epochs: self.epochs, seed: self.seed, ..Trainer::with(Adam::default()) };
         let mut watch = |run: &mut perturb_nn::Run| {
             progress(run.step() as f64 / steps);
             Control::Continue

@@ -5,12 +5,12 @@
 //! same size, clean inputs, training without them. Where it must not hold: random signs hurt little, and a network of
 //! radial basis functions, which is not linear, is hurt less.
 
+use crate::training::{Fit, perceptron};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::{Attack, Ball, Classifier, Criterion, Fgsm as Attacker, Norm, Pgd, Seed};
 use perturb_data::{LoadOptions, load};
 use perturb_graph::{DType, Expr, Graph, Tensor};
 use perturb_metrics::accuracy::accuracy;
-use crate::training::{Fit, perceptron};
 use perturb_nn::{Hook, Initializer, Layers, Step, TrainError, flatten};
 use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
 use perturb_report::picture::Picture;
@@ -88,7 +88,7 @@ impl Reproduction for Fgsm {
             found.record(quantity.of(FGSM), data.error(&model, &data.attacked(&model, &Attacker)?)?)?;
         }
         run.progress(0.45, "adversarial training");
-        let trained = data.fit_adversarially(network(&[256, 128], run.seed + 1000)?, run)?;
+        let trained = data.fit_adversarially(&network(&[256, 128], run.seed + 1000)?, run)?;
         let model = Classifier::new(&trained, BATCH)?;
         found.record(MLP.of(CLEAN_TRAINED), data.error(&model, &data.test)?)?;
         found.record(MLP.of(TRAINED), data.error(&model, &data.attacked(&model, &Attacker)?)?)?;

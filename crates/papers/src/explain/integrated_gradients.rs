@@ -5,6 +5,7 @@
 //! coefficients, two networks that compute one function, and a CNN on the `shapes` world. DeepLIFT and LRP, which the
 //! paper also compares with, are not part of the library yet.
 
+use crate::training::Fit;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_data::worlds::Shapes;
 use perturb_explain::{
@@ -12,7 +13,6 @@ use perturb_explain::{
     completeness_gaps,
 };
 use perturb_graph::{Conv, DType, Expr, Graph, Tensor};
-use crate::training::Fit;
 use perturb_nn::{Initializer, Layers, flatten};
 use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
 use perturb_report::picture::Picture;

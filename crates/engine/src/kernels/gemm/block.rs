@@ -21,8 +21,8 @@ const LARGEST: usize = 8 * 3 * 16;
 /// as half of the sets of the first-level cache that they fall into hold. `None` if those are too few to be worth it.
 pub(super) fn near_terms<T>(stride: usize) -> Option<usize> {
     match stride * size_of::<T>() {
-        ..=128 => Some(128),
-        ..=256 => Some(64),
+        0..=128 => Some(128),
+        129..=256 => Some(64),
         _ => None,
     }
 }
@@ -51,7 +51,7 @@ pub(super) struct Block<'a, T> {
 impl<'a, T: Float> Block<'a, T> {
     /// Computes the rows from `first` on, as many as `out` holds, all columns of the result included.
     pub fn run(&self, first: usize, out: &mut [T]) {
-        dispatch(Rows { block: *self, left: self.left.from_row(first), out });
+        dispatch(Rows { block: *self, left: self.left.at_row(first), out });
     }
 
     // The rows of a panel from term `first` on, and their distance.
@@ -120,7 +120,7 @@ impl<T: Float> Task<T> for Rows<'_, '_, T> {
                 for i in 0..blocks {
                     let row = i * m / blocks;
                     let rows = (i + 1) * m / blocks - row;
-                    let factors = left.from_row(row).from_column(first_term);
+                    let factors = left.at_row(row).at_column(first_term);
                     let count = if skip { nonzero(&factors, rows, terms, &mut list) } else { all(terms, &mut list) };
                     // Terms that are far apart would be fetched anew, a cache line each, for every panel.
                     let factors = if in_place || group.len() == 1 {
@@ -161,16 +161,16 @@ impl<T: Float> Task<T> for Rows<'_, '_, T> {
 // Copies the factors of `terms` terms, those of a term together.
 #[inline(always)]
 unsafe fn pack<T: Float, V: Lanes<T>>(factors: &Matrix<T>, rows: usize, terms: usize, out: &mut [T; PACKED]) {
-    let whole = |k: usize| factors.row_stride == 1 && factors.from_column(k).offset + V::N <= factors.data.len();
+    let whole = |k: usize| factors.row_stride == 1 && factors.at_column(k).offset + V::N <= factors.data.len();
     for k in 0..terms {
-        let start = factors.from_column(k);
+        let start = factors.at_column(k);
         if whole(k) && rows <= V::N {
             let (from, to) = (&start.data[start.offset..][..V::N], &mut out[k * rows..][..V::N]);
             // SAFETY: both hold a register. What it holds beyond the rows is overwritten by the next term.
             unsafe { V::load(from.as_ptr()).store(to.as_mut_ptr()) }
         } else {
             let out = out[k * rows..][..rows].iter_mut().enumerate();
-            out.for_each(|(r, o)| *o = start.data[start.from_row(r).offset]);
+            out.for_each(|(r, o)| *o = start.data[start.at_row(r).offset]);
         }
     }
 }
@@ -190,7 +190,7 @@ fn all(terms: usize, list: &mut [u32; TERMS]) -> usize {
 fn nonzero<T: Float>(factors: &Matrix<T>, rows: usize, terms: usize, list: &mut [u32; TERMS]) -> usize {
     let mut seen = [0u32; TERMS];
     for r in 0..rows {
-        let row = &factors.data[factors.from_row(r).offset..][..terms];
+        let row = &factors.data[factors.at_row(r).offset..][..terms];
         seen.iter_mut().zip(row).for_each(|(s, &x)| *s |= u32::from(x != T::ZERO));
         let found: u32 = seen[..terms].iter().sum();
         if found as usize >= terms - terms / 8 {

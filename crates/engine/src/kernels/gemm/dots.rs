@@ -19,14 +19,14 @@ impl<T: Float> Dots<'_, T> {
     pub fn run(&self, first: usize, out: &mut [T]) {
         T::with_scratch(self.k, |scratch| {
             for j in 0..self.n {
-                let column = self.right.from_column(j);
+                let column = self.right.at_column(j);
                 let vector = if column.row_stride == 1 {
                     &column.data[column.offset..][..self.k]
                 } else {
-                    scratch.iter_mut().enumerate().for_each(|(k, s)| *s = column.data[column.from_row(k).offset]);
+                    scratch.iter_mut().enumerate().for_each(|(k, s)| *s = column.data[column.at_row(k).offset]);
                     &*scratch
                 };
-                dispatch(Column { rows: self.left.from_row(first), vector, out: &mut out[j..], stride: self.n });
+                dispatch(Column { rows: self.left.at_row(first), vector, out: &mut out[j..], stride: self.n });
             }
         });
     }
@@ -48,7 +48,7 @@ impl<T: Float> Task<T> for Column<'_, '_, T> {
     unsafe fn run<V: Lanes<T>>(self) {
         let Column { rows, vector, out, stride } = self;
         let count = out.len().div_ceil(stride);
-        let row = |i: usize| &rows.data[rows.from_row(i).offset..][..vector.len()];
+        let row = |i: usize| &rows.data[rows.at_row(i).offset..][..vector.len()];
         let whole = count / TOGETHER * TOGETHER;
         for i in (0..whole).step_by(TOGETHER) {
             // SAFETY: the instruction set is the caller's promise.
@@ -73,12 +73,11 @@ unsafe fn inner<T: Float, V: Lanes<T>, const R: usize>(rows: [&[T]; R], vector: 
     unsafe {
         let mut sums = [[V::splat(T::ZERO); 2]; R];
         for k in (0..whole).step_by(2 * V::N) {
-            for half in 0..2 {
-                let at = k + half * V::N;
-                let v = V::load(vector.as_ptr().add(at));
-                for r in 0..R {
-                    sums[r][half] = V::load(rows[r].as_ptr().add(at)).mul_add(v, sums[r][half]);
-                }
+            let (first, second) = (V::load(vector.as_ptr().add(k)), V::load(vector.as_ptr().add(k + V::N)));
+            for r in 0..R {
+                let row = rows[r].as_ptr().add(k);
+                sums[r][0] = V::load(row).mul_add(first, sums[r][0]);
+                sums[r][1] = V::load(row.add(V::N)).mul_add(second, sums[r][1]);
             }
         }
         std::array::from_fn(

@@ -33,13 +33,13 @@ impl<T> Matrix<'_, T> {
     }
 
     /// The matrix without its first rows.
-    fn from_row(self, row: usize) -> Self {
+    fn at_row(self, row: usize) -> Self {
         Matrix { offset: (self.offset as isize + row as isize * self.row_stride) as usize, ..self }
     }
 
     /// The matrix without its first columns.
-    fn from_column(self, column: usize) -> Self {
-        self.transposed().from_row(column).transposed()
+    fn at_column(self, column: usize) -> Self {
+        self.transposed().at_row(column).transposed()
     }
 }
 
@@ -207,7 +207,7 @@ impl<T: Float> One<'_, T> {
         for first in (0..n).step_by(at_once) {
             let columns = at_once.min(n - first);
             let panels = Panels::new::<T>(m, columns);
-            let matrix = self.right.from_column(first);
+            let matrix = self.right.at_column(first);
             let mut lend = |right: Right<'_, T>| {
                 let block = Block { left: self.left, right, terms: k, panels, first_column: first, row_stride: n };
                 f(block, first + columns == n);
@@ -241,7 +241,7 @@ impl<T: Float> One<'_, T> {
         T::with_scratch(m * width * tasks, |scratch| {
             scratch.par_chunks_mut(m * width).enumerate().for_each(|(t, part)| {
                 let columns = width.min(n - t * width);
-                let right = self.right.from_column(t * width);
+                let right = self.right.at_column(t * width);
                 let own = One { size: (m, columns, k), right, left: self.left, first: 0, finish: &|_, _| {} };
                 own.serial(&mut part[..m * columns]);
             });

@@ -83,9 +83,9 @@ pub(super) fn pack_all<T: Float>(
     let one = |(panel, out): (usize, &mut [T])| dispatch(Pack { matrix, terms, panels, panel, out });
     let size = panels.width * terms;
     if parallel && out.len() >= PARALLEL {
-        out.par_chunks_mut(size).enumerate().map(one).reduce(|| true, |a, b| a && b)
+        out.par_chunks_mut(size).enumerate().map(one).reduce(|| true, |a, b| a & b)
     } else {
-        out.chunks_mut(size).enumerate().map(one).fold(true, |a, b| a && b)
+        out.chunks_mut(size).enumerate().map(one).fold(true, |a, b| a & b)
     }
 }
 
@@ -105,11 +105,11 @@ impl<T: Float> Task<T> for Pack<'_, T> {
         let Pack { matrix, terms, panels, panel, out } = self;
         let (first, width) = (panel * panels.width, panels.width_of(panel));
         let columns = width.min(panels.columns - first);
-        let matrix = matrix.from_column(first);
+        let matrix = matrix.at_column(first);
         let rows = out.chunks_exact_mut(width).take(terms).enumerate();
         if matrix.column_stride == 1 {
             for (k, row) in rows {
-                let from = &matrix.data[matrix.from_row(k).offset..][..columns];
+                let from = &matrix.data[matrix.at_row(k).offset..][..columns];
                 for (from, to) in from.chunks(V::N).zip(row.chunks_exact_mut(V::N)) {
                     // SAFETY: both hold as many elements as are copied; the instruction set is the caller's promise.
                     unsafe { V::copy(from.as_ptr(), to.as_mut_ptr(), from.len()) }
@@ -121,14 +121,14 @@ impl<T: Float> Task<T> for Pack<'_, T> {
             unsafe { transpose::<T, V>(&matrix, terms, columns, width, out) }
         } else {
             for (k, row) in rows {
-                let from = matrix.from_row(k);
+                let from = matrix.at_row(k);
                 let (fill, zeros) = row.split_at_mut(columns);
-                fill.iter_mut().enumerate().for_each(|(j, x)| *x = matrix.data[from.from_column(j).offset]);
+                fill.iter_mut().enumerate().for_each(|(j, x)| *x = matrix.data[from.at_column(j).offset]);
                 zeros.fill(T::ZERO);
             }
         }
         let infinity = -T::NEG_INFINITY;
-        !out[..terms * width].iter().fold(false, |bad, x| bad | !(x.abs() < infinity))
+        out[..terms * width].iter().fold(true, |finite, x| finite & (x.abs() < infinity))
     }
 }
 
@@ -141,7 +141,7 @@ unsafe fn transpose<T: Float, V: Lanes<T>>(
     width: usize,
     out: &mut [T],
 ) {
-    let column = |j: usize| &matrix.data[matrix.from_column(j).offset..][..terms];
+    let column = |j: usize| &matrix.data[matrix.at_column(j).offset..][..terms];
     let (whole_terms, whole_columns) = (terms / V::N * V::N, columns / V::N * V::N);
     for j in (0..whole_columns).step_by(V::N) {
         let (first, last) = (column(j), column(j + V::N - 1));

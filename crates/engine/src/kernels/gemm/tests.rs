@@ -39,10 +39,10 @@ fn define<T: Float + Into<f64>>(p: &Product, lhs: &[T], rhs: &[T]) -> Vec<(f64, 
         let (l, r) = (p.lhs.matrix(lhs, &p.batch, b), p.rhs.matrix(rhs, &p.batch, b));
         for i in 0..p.m {
             for j in 0..p.n {
-                let (row, column) = (l.from_row(i), r.from_column(j));
+                let (row, column) = (l.at_row(i), r.at_column(j));
                 let terms = (0..p.k).map(|k| -> f64 {
                     let (a, b): (f64, f64) =
-                        (row.data[row.from_column(k).offset].into(), column.data[column.from_row(k).offset].into());
+                        (row.data[row.at_column(k).offset].into(), column.data[column.at_row(k).offset].into());
                     a * b
                 });
                 all.push(terms.fold((0.0, 0.0), |(s, m), t| (s + t, m + t.abs())));
