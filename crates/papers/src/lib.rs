@@ -29,6 +29,8 @@
 pub mod attack;
 pub mod catalogue;
 mod claim;
+mod curves;
+pub mod defend;
 pub mod explain;
 mod harness;
 mod measurement;

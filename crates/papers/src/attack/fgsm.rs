@@ -5,6 +5,7 @@
 //! same size, clean inputs, training without them. Where it must not hold: random signs hurt little, and a network of
 //! radial basis functions, which is not linear, is hurt less.
 
+use crate::curves::mean_curve;
 use crate::training::{Fit, perceptron};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::{Attack, Ball, Classifier, Criterion, Fgsm as Attacker, Norm, Pgd, Seed};
@@ -12,7 +13,7 @@ use perturb_data::{LoadOptions, load};
 use perturb_graph::{DType, Expr, Graph, Tensor};
 use perturb_metrics::accuracy::accuracy;
 use perturb_nn::{Hook, Initializer, Layers, Step, TrainError, flatten};
-use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
+use perturb_report::chart::{Hue, LineChart, Marker, Series};
 use perturb_report::picture::Picture;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -316,17 +317,4 @@ fn pictures(found: &mut Measurements, clean: &Tensor, attacked: &Tensor) -> Resu
     found.image("perturbation, around grey", &clean.perturbation_png(&attacked, 1.0, 6)?);
     found.image("perturbed", &attacked.png(6)?);
     Ok(())
-}
-
-/// The mean of a curve over seeds, with bars over all of them.
-fn mean_curve(seeds: &[SeedResult], name: &str) -> Vec<Sample> {
-    let curves: Vec<&[(f64, f64)]> = seeds.iter().filter_map(|s| s.measurements.points(name)).collect();
-    let points = curves.first().map_or(0, |c| c.len());
-    let at = |i: usize| {
-        let ys: Vec<f64> = curves.iter().filter_map(|c| c.get(i)).map(|p| p.1).collect();
-        let (low, high) = ys.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(*y), h.max(*y)));
-        let y = ys.iter().sum::<f64>() / ys.len() as f64;
-        Sample { x: curves[0][i].0, y, interval: Some([low, high]), note: format!("{:.1}%", 100.0 * y) }
-    };
-    (0..points).map(at).collect()
 }

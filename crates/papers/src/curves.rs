@@ -1,0 +1,17 @@
+//! Curves over seeds.
+
+use crate::SeedResult;
+use perturb_report::chart::Sample;
+
+/// The mean of a curve over seeds, with bars over all of them.
+pub(crate) fn mean_curve(seeds: &[SeedResult], name: &str) -> Vec<Sample> {
+    let curves: Vec<&[(f64, f64)]> = seeds.iter().filter_map(|s| s.measurements.points(name)).collect();
+    let points = curves.first().map_or(0, |c| c.len());
+    let at = |i: usize| {
+        let ys: Vec<f64> = curves.iter().filter_map(|c| c.get(i)).map(|p| p.1).collect();
+        let (low, high) = ys.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(*y), h.max(*y)));
+        let y = ys.iter().sum::<f64>() / ys.len() as f64;
+        Sample { x: curves[0][i].0, y, interval: Some([low, high]), note: format!("{:.1}%", 100.0 * y) }
+    };
+    (0..points).map(at).collect()
+}
