@@ -1,6 +1,6 @@
 //! Embeds WordNet in the Poincaré ball and prints the rate and the quality as a line of JSON.
 //!
-//!     cargo run --release -p perturb-embed --example wordnet -- CLOSURE.tsv[.gz] [epochs] [threads] [seed] [damping] [learning rate]
+//!     cargo run --release -p perturb-embed --example wordnet -- CLOSURE.tsv[.gz] [epochs] [threads] [seed] [damping] [learning rate] [TABLE.txt]
 //!
 //! The quality is measured for up to 10,000 concepts, as its time is quadratic in their number.
 
@@ -37,6 +37,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let table = method.fit_observed(PoincareBall { dim: DIMENSIONS }, &taxonomy, observe)?;
     let seconds = start.elapsed().as_secs_f64();
+    if let Some(output) = arguments.get(6) {
+        table.save(Path::new(output))?;
+    }
     eprintln!();
     let passes = (method.epochs + method.burn_in_epochs) * taxonomy.pairs.len();
     print!("{{\"seconds\": {seconds:.3}, \"pairs_per_second\": {:.0}, \"loss\": {loss:.4}", passes as f64 / seconds);

@@ -21,6 +21,12 @@ pub enum EmbedError {
     /// There are no relations to learn from.
     #[error("no pairs to embed; give at least one pair of two different items")]
     Empty,
+    /// The descent left the space.
+    #[error("training diverged: '{name}' is no point of the space after the last epoch; lower the learning rate")]
+    Diverged {
+        /// The first item that is no point.
+        name: String,
+    },
     /// A relation cannot be used.
     #[error("pair {row} ({child}, {parent}): {reason}; remove or repair it")]
     Pair {

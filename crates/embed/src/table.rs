@@ -166,8 +166,8 @@ impl Table<PoincareBall> {
     /// # Errors
     /// [`EmbedError::Unknown`].
     pub fn is_a_score(&self, child: &str, parent: &str, alpha: f64) -> Result<f64> {
-        let norm = |name: &str| Ok(self.row(self.index(name)?).iter().map(|v| v * v).sum::<f64>().sqrt());
-        let (of_child, of_parent): (f64, f64) = (norm(child)?, norm(parent)?);
+        let norm = |row: &[f64]| row.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let (of_child, of_parent) = (norm(self.row(self.index(child)?)), norm(self.row(self.index(parent)?)));
         Ok(-(1.0 + alpha * (of_parent - of_child)) * self.distance(child, parent)?)
     }
 }

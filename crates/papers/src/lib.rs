@@ -29,6 +29,7 @@
 pub mod attack;
 pub mod catalogue;
 mod claim;
+pub mod embed;
 pub mod explain;
 mod harness;
 mod measurement;

@@ -1,10 +1,12 @@
 //! The reproductions that exist.
 
-use crate::{Reproduction, attack, explain, theory};
+use crate::{Reproduction, attack, embed, explain, theory};
 
 /// All reproductions, by family.
 pub fn reproductions() -> impl Iterator<Item = &'static dyn Reproduction> {
-    [attack::REPRODUCTIONS, explain::REPRODUCTIONS, theory::REPRODUCTIONS].into_iter().flatten().copied()
+    let families =
+        [attack::REPRODUCTIONS, explain::REPRODUCTIONS, embed::REPRODUCTIONS, theory::REPRODUCTIONS];
+    families.into_iter().flatten().copied()
 }
 
 /// The reproduction of a system, if it is built.

@@ -24,7 +24,8 @@ pub struct Poincare {
     pub burn_in_epochs: usize,
     /// Step size of the burn-in.
     pub burn_in_learning_rate: f64,
-    /// Negatives occur in proportion to their frequency among the pairs to this power.
+    /// Negatives occur in proportion to their frequency among the pairs to this power: 0 draws uniformly, as the
+    /// evaluation by ranks does.
     pub damping: f64,
     /// Coordinates start uniformly between minus this and this.
     pub initial_range: f64,
@@ -42,7 +43,7 @@ impl Default for Poincare {
             negatives: 10,
             burn_in_epochs: 10,
             burn_in_learning_rate: 0.01,
-            damping: 0.75,
+            damping: 0.0,
             initial_range: 1e-3,
             threads: 1,
             seed: 0,
@@ -65,7 +66,8 @@ impl Poincare {
     /// Embeds the concepts of a taxonomy, usually a transitive closure, in `space`.
     ///
     /// # Errors
-    /// [`EmbedError::Hyperparameter`]; [`EmbedError::Empty`] or [`EmbedError::Pair`] for pairs that cannot be learned.
+    /// [`EmbedError::Hyperparameter`]; [`EmbedError::Empty`] or [`EmbedError::Pair`] for pairs that cannot be learned;
+    /// [`EmbedError::Diverged`] for steps too large for the space.
     pub fn fit<E: Energy + Clone>(&self, space: E, taxonomy: &Taxonomy) -> Result<Table<E>> {
         self.fit_observed(space, taxonomy, |_| ())
     }
@@ -95,7 +97,11 @@ impl Poincare {
             let rate = if index < self.burn_in_epochs { self.burn_in_learning_rate } else { self.learning_rate };
             observe(Epoch { index, count, loss: descent.epoch(rate, self.negatives) });
         }
-        Table::new(taxonomy.names.clone(), descent.into_rows().into_values(), space)
+        let values = descent.into_rows().into_values();
+        if let Some(row) = values.chunks_exact(space.dim()).position(|row| !space.contains(row)) {
+            return Err(EmbedError::Diverged { name: taxonomy.names[row].clone() });
+        }
+        Table::new(taxonomy.names.clone(), values, space)
     }
 
     fn check(&self, dimensions: usize) -> Result<()> {
