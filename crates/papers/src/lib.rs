@@ -31,6 +31,7 @@ pub mod catalogue;
 mod claim;
 mod curves;
 pub mod defend;
+pub mod embed;
 pub mod explain;
 mod harness;
 mod measurement;

@@ -1,13 +1,17 @@
 //! The reproductions that exist.
 
-use crate::{Reproduction, attack, defend, explain, theory};
+use crate::{Reproduction, attack, defend, embed, explain, theory};
 
 /// All reproductions, by family.
 pub fn reproductions() -> impl Iterator<Item = &'static dyn Reproduction> {
-    [attack::REPRODUCTIONS, defend::REPRODUCTIONS, explain::REPRODUCTIONS, theory::REPRODUCTIONS]
-        .into_iter()
-        .flatten()
-        .copied()
+    let families = [
+        attack::REPRODUCTIONS,
+        defend::REPRODUCTIONS,
+        embed::REPRODUCTIONS,
+        explain::REPRODUCTIONS,
+        theory::REPRODUCTIONS,
+    ];
+    families.into_iter().flatten().copied()
 }
 
 /// The reproduction of a system, if it is built.

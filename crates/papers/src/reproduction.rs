@@ -135,6 +135,9 @@ pub enum RunError {
     /// An attribution fails.
     #[error(transparent)]
     Explain(#[from] perturb_explain::ExplainError),
+    /// An embedding cannot be learned.
+    #[error(transparent)]
+    Embed(#[from] perturb_embed::EmbedError),
     /// A threat model makes no sense.
     #[error(transparent)]
     Threat(#[from] perturb_threat::ThreatError),

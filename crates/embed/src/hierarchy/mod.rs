@@ -1,0 +1,3 @@
+//! Embeddings of hierarchies.
+
+pub mod poincare;
