@@ -40,6 +40,8 @@
 pub use perturb_attack as attack;
 pub use perturb_certify as certify;
 pub use perturb_data as data;
+pub use perturb_defend as defend;
+pub use perturb_embed as embed;
 pub use perturb_engine as engine;
 pub use perturb_explain as explain;
 pub use perturb_graph as graph;
