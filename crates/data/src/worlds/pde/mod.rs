@@ -20,13 +20,13 @@
 //!
 //! ```
 //! use perturb_data::worlds::pde::{Burgers, Evolution};
-//! let equation = Burgers { n: 64, viscosity: 0.1, ..Burgers::default() };
+//! let equation = Burgers { n: 256, viscosity: 0.1, ..Burgers::default() };
 //! let solution = equation.sample(7, 0, &[0.0, 0.5, 1.0])?;
-//! assert_eq!(&solution.fields.shape()[..], [3, 1, 64]);
+//! assert_eq!(&solution.fields.shape()[..], [3, 1, 256]);
 //! // The same sample, exactly, at any point and time.
 //! let series = equation.initial_series(7, 0);
 //! let exact = equation.cole_hopf(&series, 0.0, 1.0);
-//! assert!((solution.fields.as_slice::<f64>()[2 * 64] - exact).abs() < 1e-8);
+//! assert!((solution.fields.as_slice::<f64>()[2 * 256] - exact).abs() < 1e-8);
 //! # Ok::<(), perturb_data::worlds::WorldError>(())
 //! ```
 
