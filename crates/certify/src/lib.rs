@@ -9,6 +9,7 @@ mod certifier;
 mod error;
 mod known;
 mod problem;
+pub mod proof;
 mod region;
 mod rows;
 mod smoothing;

@@ -1,0 +1,97 @@
+//! What shows that a property holds: a tree of subdomains, each refuted by one bound that can be computed again.
+//!
+//! A property is a disjunction of cases, each a box of inputs and a disjunction of conjunctions of linear constraints
+//! `Σ coefficient·variable + constant ≤ 0` on inputs and outputs ([`perturb_onnx::vnnlib`]). It holds if every conjunction is
+//! refuted on its box: then no input of the box meets all its constraints. Trees split the box, or fix the sign of a
+//! `relu`'s operand, so that their leaves cover the box by construction.
+
+use serde::{Deserialize, Serialize};
+
+/// Refutations of all conjunctions of all cases of a property.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// For each case of the property, in its order.
+    pub cases: Vec<CaseProof>,
+}
+
+/// Refutations of the conjunctions of one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseProof {
+    /// How the operands of the network's `relu`s are bounded over the whole box, for each `relu` node in topological order.
+    pub layers: Vec<LayerSlopes>,
+    /// Trees that together cover every conjunction.
+    pub trees: Vec<Tree>,
+}
+
+/// Lower slopes with which the elements of one `relu`'s operand are bounded by backward walks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LayerSlopes {
+    /// The adaptive slope of CROWN: 1 where the upper bound exceeds the negative of the lower one, else 0.
+    Adaptive,
+    /// Slopes of their own for some elements (the others take adaptive ones).
+    Given(Vec<ElementSlopes>),
+}
+
+/// Slopes of the walks that bound one element from both sides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ElementSlopes {
+    /// Which element of the operand, row-major.
+    pub element: u32,
+    /// For the lower bound: of each earlier `relu` one slope in [0, 1] for each element.
+    pub lower: Vec<Vec<f32>>,
+    /// For the upper bound.
+    pub upper: Vec<Vec<f32>>,
+}
+
+/// Subdomains of one case on which some conjunctions are refuted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tree {
+    /// The conjunctions that the tree refutes, as indices into the case's list.
+    pub covers: Vec<u32>,
+    /// The nodes in preorder: each of the two subtrees of a split follows it, first `below`, then `above`.
+    pub nodes: Vec<Node>,
+}
+
+/// A node of a tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Node {
+    /// Two subtrees: input `index` at most `at`, and at least `at`. Bounds of inner nodes are computed anew for the smaller
+    /// box, with adaptive slopes. Not below a [`Node::Relu`].
+    Input {
+        /// Which input.
+        index: u32,
+        /// Where its range is cut.
+        at: f64,
+    },
+    /// Two subtrees: the operand of a `relu` at most 0, and at least 0 at one element. Bounds of all other inner elements
+    /// stay as they are.
+    Relu {
+        /// Which `relu` node, in topological order.
+        layer: u32,
+        /// Which element of its operand.
+        element: u32,
+    },
+    /// One subtree, in which a conjunction need not be looked at any more: it is refuted here.
+    Refuted {
+        /// Index of the conjunction.
+        conjunction: u32,
+        /// Why.
+        evidence: Evidence,
+    },
+    /// A leaf: every conjunction that the tree covers has been refuted on the way.
+    Done,
+}
+
+/// Why no point of a subdomain meets all constraints of a conjunction: a combination of their left sides with weights that
+/// are not negative is positive everywhere on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// One weight for each constraint, at least 0.
+    pub weights: Vec<f32>,
+    /// The lower slope of every element of every `relu`, in [0, 1]; `None` for adaptive ones. Where the sign of an operand
+    /// is known, the slope does not matter.
+    pub slopes: Option<Vec<Vec<f32>>>,
+    /// One multiplier β ≥ 0 for each [`Node::Relu`] between the root and here, outermost first (β-CROWN: Wang et al. 2021,
+    /// eq. 8); may be empty for none.
+    pub multipliers: Vec<f32>,
+}
