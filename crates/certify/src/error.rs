@@ -60,7 +60,7 @@ pub enum CertifyError {
         /// Norm that was compiled.
         compiled: Norm,
         /// Norm of the ball.
-        asked: Norm,
+        asked: perturb_threat::Norm,
     },
     /// A label is not a class of the model.
     #[error("label {label} of row {row} is out of range: the model has {classes} classes, counted from 0")]

@@ -17,7 +17,7 @@ use perturb_threat::Ball;
 pub struct Region {
     epsilon: Vec<f64>,
     limits: Option<(f32, f32)>,
-    norm: Option<Norm>,
+    norm: Option<perturb_threat::Norm>,
 }
 
 impl From<f64> for Region {
@@ -67,7 +67,7 @@ impl<'a> Balls<'a> {
     ) -> Result<Balls<'a>> {
         let (rows, values) = rows_of(centers, example)?;
         let width = example.count();
-        if let Some(asked) = region.norm.filter(|&n| n != norm) {
+        if let Some(asked) = region.norm.filter(|&n| n != norm.into()) {
             return Err(CertifyError::Norm { compiled: norm, asked });
         }
         if ![1, rows].contains(&region.epsilon.len()) {

@@ -37,7 +37,7 @@ fn regions() {
     assert_eq!(error, CertifyError::EmptySet { row: 1, element: 1, value: 200.0 });
     let ball = Ball::new(Norm::L2, 0.1, (0.0, 1.0)).unwrap();
     let error = c.bounds(&x, &Region::from(&ball)).unwrap_err();
-    assert_eq!(error, CertifyError::Norm { compiled: Norm::Linf, asked: Norm::L2 });
+    assert_eq!(error, CertifyError::Norm { compiled: Norm::Linf, asked: perturb_threat::Norm::L2 });
 }
 
 #[test]

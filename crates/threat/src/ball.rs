@@ -14,12 +14,12 @@ pub struct Ball {
 }
 
 impl Ball {
-    /// A ball of radius `epsilon` (in the units of the input; may be infinite) with coordinates in `bounds` (lower, upper;
+    /// A ball of radius `epsilon` (in the units of the input, a number of coordinates for ℓ0; may be infinite) with coordinates in `bounds` (lower, upper;
     /// may be infinite).
     ///
     /// # Errors
     /// If `epsilon` is negative or NaN, or the bounds are NaN or not increasing.
-    pub fn new(norm: Norm, epsilon: f64, bounds: (f64, f64)) -> Result<Ball, ThreatError> {
+    pub fn new(norm: impl Into<Norm>, epsilon: f64, bounds: (f64, f64)) -> Result<Ball, ThreatError> {
         if epsilon.is_nan() || epsilon < 0.0 {
             return Err(ThreatError::Epsilon { epsilon });
         }
@@ -29,14 +29,14 @@ impl Ball {
         if !increasing {
             return Err(ThreatError::Bounds { lo, hi });
         }
-        Ok(Ball { norm, epsilon, bounds })
+        Ok(Ball { norm: norm.into(), epsilon, bounds })
     }
 
     /// The norm alone, with no limit on the distance: what attacks that minimise the distance search in.
     ///
     /// # Errors
     /// If the bounds are NaN or not increasing.
-    pub fn unbounded(norm: Norm, bounds: (f64, f64)) -> Result<Ball, ThreatError> {
+    pub fn unbounded(norm: impl Into<Norm>, bounds: (f64, f64)) -> Result<Ball, ThreatError> {
         Ball::new(norm, f64::INFINITY, bounds)
     }
 
@@ -86,9 +86,10 @@ impl Ball {
 }
 
 /// `‖x − center‖` in `f64`; NaN if a coordinate is NaN.
-pub fn distance(norm: Norm, center: &[f32], x: &[f32]) -> f64 {
+pub fn distance(norm: impl Into<Norm>, center: &[f32], x: &[f32]) -> f64 {
     let differences = center.iter().zip(x).map(|(&c, &v)| (f64::from(v) - f64::from(c)).abs());
-    match norm {
+    match norm.into() {
+        Norm::L0 => differences.map(|d| if d.is_nan() { d } else { f64::from(u8::from(d > 0.0)) }).sum(),
         Norm::L1 => differences.sum(),
         Norm::L2 => differences.map(|d| d * d).sum::<f64>().sqrt(),
         Norm::Linf => differences.fold(0.0, |largest: f64, d| if d > largest || d.is_nan() { d } else { largest }),
@@ -102,6 +103,7 @@ mod tests {
     #[test]
     fn distances_are_those_of_a_known_triangle() {
         let (a, b) = ([0.0, 1.0, 0.5], [3.0, -3.0, 0.5]);
+        assert_eq!(distance(Norm::L0, &a, &b), 2.0);
         assert_eq!(distance(Norm::L1, &a, &b), 7.0);
         assert_eq!(distance(Norm::L2, &a, &b), 5.0);
         assert_eq!(distance(Norm::Linf, &a, &b), 4.0);

@@ -1,6 +1,6 @@
 //! A ball as a domain of bound propagation.
 
-use crate::Ball;
+use crate::{Ball, Norm};
 use perturb_graph::{DType, Domain, Expr};
 
 impl Ball {
@@ -15,14 +15,19 @@ impl Ball {
         // The bounds of `contains` are those rounded to nearest.
         let lo = center.like(down(lo.min(f64::from(self.limits().0)), dtype));
         let hi = center.like(up(hi.max(f64::from(self.limits().1)), dtype));
-        if self.epsilon().is_infinite() {
-            return Domain::Box { lo, hi };
-        }
+        let norm = match self.norm() {
+            _ if self.epsilon().is_infinite() => return Domain::Box { lo, hi },
+            // A changed coordinate may take any value: the smallest convex set that is known of is the box.
+            Norm::L0 => return Domain::Box { lo, hi },
+            Norm::L1 => perturb_graph::Norm::L1,
+            Norm::L2 => perturb_graph::Norm::L2,
+            Norm::Linf => perturb_graph::Norm::Linf,
+        };
         let limited = self.bounds().0.is_finite() || self.bounds().1.is_finite();
         Domain::Ball {
             center: center.clone(),
             radius: Expr::scalar(up(self.epsilon(), dtype), dtype),
-            norm: self.norm(),
+            norm,
             within: limited.then_some((lo, hi)),
         }
     }
@@ -45,7 +50,6 @@ fn down(v: f64, dtype: DType) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Norm;
     use perturb_graph::{LinearBoundsOptions, Rounding, Tensor, eval, linear_bounds};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;

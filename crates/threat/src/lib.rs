@@ -15,14 +15,18 @@
 //! - [`Ball`]: all points within a distance of a given one, and within the range of a pixel: project, sample, minimise
 //!   a linear function, describe for bound propagation.
 //! - [`distance`]: how far apart two points are.
+//! - [`step_to_hyperplane`]: the nearest point of a hyperplane within the range of a pixel.
 
 mod ball;
 mod domain;
 mod error;
+mod hyperplane;
 mod linear;
+mod norm;
 mod project;
 mod sample;
 
 pub use ball::{Ball, distance};
 pub use error::ThreatError;
-pub use perturb_graph::Norm;
+pub use hyperplane::step_to_hyperplane;
+pub use norm::Norm;

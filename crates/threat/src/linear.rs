@@ -5,12 +5,14 @@ use crate::{Ball, Norm};
 impl Ball {
     /// The point of the ball around `center`, bounds included, that minimises `⟨weights, x⟩`; coordinates with weight
     /// zero stay at the centre. Without active bounds the offset is `−ε·sign(w)` for ℓ∞, `−ε·w/‖w‖₂` for ℓ2, and `ε` on
-    /// the largest `|wᵢ|` alone for ℓ1. The radius must be finite.
+    /// the largest `|wᵢ|` alone for ℓ1. The radius must be finite, and the bounds too for ℓ0: there the `ε` coordinates
+    /// that gain most go to their bounds.
     pub fn linear_minimization(&self, center: &[f32], weights: &[f32]) -> Vec<f32> {
         let mut x: Vec<f32> = match self.norm() {
             Norm::Linf => center.iter().zip(weights).map(|(&c, &w)| along(c, w, self.epsilon())).collect(),
             Norm::L2 => self.euclidean_minimum(center, weights),
             Norm::L1 => self.greedy_minimum(center, weights),
+            Norm::L0 => self.sparse_minimum(center, weights),
         };
         self.project(center, &mut x);
         x
@@ -46,6 +48,17 @@ impl Ball {
             }
         }
         center.iter().zip(weights).map(|(&c, &w)| moved(c, w, above) as f32).collect()
+    }
+
+    fn sparse_minimum(&self, center: &[f32], weights: &[f32]) -> Vec<f32> {
+        let (lo, hi) = self.limits();
+        let limit = |i: usize| if weights[i] > 0.0 { lo } else { hi };
+        let gain = |i: usize| f64::from(weights[i]).abs() * (f64::from(limit(i)) - f64::from(center[i])).abs();
+        let mut order: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] != 0.0).collect();
+        order.sort_by(|&i, &j| gain(j).total_cmp(&gain(i)));
+        let mut x = center.to_vec();
+        order.iter().take(self.epsilon().min(x.len() as f64) as usize).for_each(|&i| x[i] = limit(i));
+        x
     }
 
     // Each unit of budget goes where it lowers the sum most, as long as there is room.
@@ -113,8 +126,9 @@ mod tests {
     fn no_point_of_the_bounded_ball_is_lower() {
         let mut rng = ChaCha8Rng::seed_from_u64(6);
         for round in 0..150 {
-            let norm = [Norm::L1, Norm::L2, Norm::Linf][round % 3];
-            let ball = Ball::new(norm, rng.random_range(0.05..1.5), (0.0, 1.0)).unwrap();
+            let norm = [Norm::L1, Norm::L2, Norm::Linf, Norm::L0][round % 4];
+            let epsilon = if norm == Norm::L0 { 2.0 } else { rng.random_range(0.05..1.5) };
+            let ball = Ball::new(norm, epsilon, (0.0, 1.0)).unwrap();
             let center: Vec<f32> = (0..4).map(|_| rng.random_range(0.0..=1.0)).collect();
             let weights: Vec<f32> = (0..4).map(|_| rng.random_range(-1.0..1.0)).collect();
             let x = ball.linear_minimization(&center, &weights);

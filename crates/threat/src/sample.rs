@@ -6,9 +6,12 @@ use rand_distr::{Distribution, Exp1, StandardNormal};
 
 impl Ball {
     /// A uniformly distributed point of the ball around `center`, clipped to the bounds (so that faces of the bounds
-    /// that cut the ball carry more weight). The ball's radius must be finite; if it is not, the centre comes back.
+    /// that cut the ball carry more weight). The ball's radius must be finite; if it is not, the centre comes back. For
+    /// ℓ0, as many coordinates as the radius allows, chosen at random, are uniform within the bounds, which must be finite
+    /// too.
     pub fn sample(&self, center: &[f32], rng: &mut impl Rng) -> Vec<f32> {
         let offsets = match self.norm() {
+            Norm::L0 => return self.sparse(center, rng),
             Norm::Linf => center.iter().map(|_| rng.random_range(-1.0..=1.0)).collect(),
             Norm::L2 => euclidean(center.len(), rng),
             Norm::L1 => cross_polytope(center.len(), rng),
@@ -16,6 +19,15 @@ impl Ball {
         let moved = center.iter().zip(offsets).map(|(&c, o)| (f64::from(c) + self.epsilon() * o) as f32);
         let mut x: Vec<f32> = moved.collect();
         self.project(center, &mut x);
+        x
+    }
+
+    fn sparse(&self, center: &[f32], rng: &mut impl Rng) -> Vec<f32> {
+        let (mut x, (lo, hi)) = (center.to_vec(), self.limits());
+        if self.epsilon().is_finite() && lo.is_finite() && hi.is_finite() {
+            let count = self.epsilon().min(x.len() as f64) as usize;
+            rand::seq::index::sample(rng, x.len(), count).iter().for_each(|i| x[i] = rng.random_range(lo..=hi));
+        }
         x
     }
 }
@@ -70,8 +82,8 @@ mod tests {
     #[test]
     fn points_stay_within_bounds() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
-        for norm in [Norm::L1, Norm::L2, Norm::Linf] {
-            let ball = Ball::new(norm, 0.5, (0.0, 1.0)).unwrap();
+        for norm in [Norm::L0, Norm::L1, Norm::L2, Norm::Linf] {
+            let ball = Ball::new(norm, if norm == Norm::L0 { 2.0 } else { 0.5 }, (0.0, 1.0)).unwrap();
             let center = [0.0, 1.0, 0.3, 0.9];
             for _ in 0..500 {
                 assert!(ball.contains(&center, &ball.sample(&center, &mut rng)));
