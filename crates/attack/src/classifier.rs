@@ -1,5 +1,6 @@
 //! The model under attack, compiled for batches of one size.
 
+use crate::loss::Objective;
 use crate::{AttackError, Loss};
 use perturb_engine::{Executable, Options};
 use perturb_graph::{DType, Expr, Graph, Shape, Tensor, grad, vmap};
@@ -24,7 +25,7 @@ pub struct Classifier {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Pass {
     Logits,
-    LossGradient(Loss),
+    Gradient(Objective),
     // Gradients of this many linear functions of the logits, sharing one forward pass.
     LogitGradients(usize),
 }
@@ -117,7 +118,9 @@ impl Classifier {
     ) -> Result<(Tensor, Tensor), AttackError> {
         let rows = self.rows(inputs)?;
         crate::Criterion::Misclassify { labels: classes.to_vec() }.check(rows.len() / self.width, self.classes)?;
-        let found = self.loss_gradient_of(loss, rows, classes)?;
+        let objective = Objective::Class(loss);
+        let weights: Vec<f32> = classes.iter().flat_map(|&c| objective.weights(self.classes, c, c)).collect();
+        let found = self.gradient_of(objective, rows, &weights)?;
         let logits = Tensor::new([classes.len(), self.classes], found.logits)?;
         Ok((logits, Tensor::new(inputs.shape(), found.gradients)?))
     }
@@ -152,23 +155,25 @@ impl Classifier {
         Ok(logits)
     }
 
-    /// Logits and input gradients of the loss for the class of each row.
-    pub(crate) fn loss_gradient_of(
+    /// Logits, and input gradients of the objective with these `weights [n, classes]`.
+    pub(crate) fn gradient_of(
         &self,
-        loss: Loss,
+        objective: Objective,
         rows: &[f32],
-        classes: &[usize],
+        weights: &[f32],
     ) -> Result<Derivatives, AttackError> {
-        let exe = self.executable(Pass::LossGradient(loss))?;
+        let exe = self.executable(Pass::Gradient(objective))?;
         let mut found = Derivatives { logits: Vec::new(), gradients: Vec::with_capacity(rows.len()) };
-        for (part, chosen) in rows.chunks(self.batch * self.width).zip(classes.chunks(self.batch)) {
-            let mut one_hot = vec![0.0f32; self.batch * self.classes];
-            for i in 0..self.batch {
-                one_hot[i * self.classes + chosen.get(i).unwrap_or(&chosen[0])] = 1.0;
+        let parts = rows.chunks(self.batch * self.width).zip(weights.chunks(self.batch * self.classes));
+        for (part, chosen) in parts {
+            let mut padded = Vec::with_capacity(self.batch * self.classes);
+            padded.extend_from_slice(chosen);
+            while padded.len() < self.batch * self.classes {
+                padded.extend_from_slice(&chosen[..self.classes]);
             }
-            let one_hot = Tensor::new([self.batch, self.classes], one_hot)?;
-            let outputs = exe.run(&[&self.padded(part)?, &one_hot])?;
-            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..chosen.len() * self.classes]);
+            let padded = Tensor::new([self.batch, self.classes], padded)?;
+            let outputs = exe.run(&[&self.padded(part)?, &padded])?;
+            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..chosen.len()]);
             found.gradients.extend_from_slice(&outputs[1].as_slice::<f32>()[..part.len()]);
         }
         Ok(found)
@@ -232,7 +237,7 @@ impl Classifier {
             Pass::Logits => {
                 return Ok(Executable::compile(std::slice::from_ref(z), x, &Options::default())?);
             }
-            Pass::LossGradient(loss) => (grad(&loss.total(z, &weights), x)?.remove(0), weights),
+            Pass::Gradient(objective) => (grad(&objective.total(z, &weights), x)?.remove(0), weights),
             Pass::LogitGradients(count) => {
                 let one = grad(&z.mul(&weights).sum(), x)?;
                 let several = Expr::try_input("weights", z.shape().prepend(count), DType::F32)?;

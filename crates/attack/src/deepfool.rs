@@ -2,8 +2,8 @@
 
 use crate::problem::{Problem, require};
 use crate::{Adversarial, Attack, AttackError, Classifier, Criterion, Seed};
-use perturb_graph::{Norm, Tensor};
-use perturb_threat::Ball;
+use perturb_graph::Tensor;
+use perturb_threat::{Ball, Norm};
 
 /// DeepFool (Moosavi-Dezfooli et al. 2016, algorithm 2): repeated steps to the nearest boundary of the linearised
 /// classifier, until the prediction changes. With `f_k = z_k − z_label`, the step goes to the class of least
@@ -65,7 +65,7 @@ impl Attack for DeepFool {
             }
             self.step(&mut problem, &mut pending)?;
         }
-        project(&mut problem);
+        problem.project();
         problem.finish()
     }
 }
@@ -89,10 +89,9 @@ impl Search {
         let rivals = match problem.criterion {
             Criterion::Targeted { .. } => vec![class],
             Criterion::Misclassify { .. } => {
-                let mut order: Vec<usize> = (0..classes).filter(|&k| k != class).collect();
-                order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
-                order.truncate(candidates - 1);
-                order
+                let mut rivals = problem.rivals(row);
+                rivals.truncate(candidates - 1);
+                rivals
             }
         };
         Search { row, rivals, total: vec![0.0; problem.model.width()], logits }
@@ -165,14 +164,5 @@ impl DeepFool {
             point[i] = if moved.is_nan() { center[i] } else { moved.clamp(lo, hi) };
         }
         problem.keep(search.row, &point);
-    }
-}
-
-// Into the ball, for what was found beyond it.
-fn project(problem: &mut Problem) {
-    for row in 0..problem.queries.len() {
-        let mut x = problem.gather(&[row]);
-        problem.ball.project(problem.center(row), &mut x);
-        problem.keep(row, &x);
     }
 }

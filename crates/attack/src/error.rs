@@ -1,6 +1,7 @@
 //! Errors of attacks.
 
-use perturb_graph::{DType, GraphError, Norm, Shape};
+use perturb_graph::{DType, GraphError, Shape};
+use perturb_threat::Norm;
 
 /// Why an attack cannot run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -90,6 +91,9 @@ pub enum AttackError {
         /// Name of the attack.
         attack: &'static str,
     },
+    /// An ensemble without members.
+    #[error("there are no attacks to run")]
+    NoAttacks,
     /// The threat model is none.
     #[error(transparent)]
     Threat(#[from] perturb_threat::ThreatError),

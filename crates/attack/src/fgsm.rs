@@ -1,5 +1,6 @@
 //! The fast gradient sign method.
 
+use crate::loss::Objective;
 use crate::problem::Problem;
 use crate::{Adversarial, Attack, AttackError, Classifier, Criterion, Loss, Seed};
 use perturb_graph::Tensor;
@@ -27,9 +28,10 @@ impl Attack for Fgsm {
         let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
         problem.needs_budget(self.name())?;
         let pending = problem.pending();
-        let classes = criterion.select(&pending);
-        let found = model.loss_gradient_of(Loss::CrossEntropy, &problem.gather(&pending), classes.classes())?;
-        problem.count(&pending);
+        let objective = Objective::Class(Loss::CrossEntropy);
+        let class = |&row: &usize| (model.classes(), criterion.classes()[row]);
+        let weights: Vec<f32> = pending.iter().map(class).flat_map(|(n, y)| objective.weights(n, y, y)).collect();
+        let found = problem.gradients(&pending, &problem.gather(&pending), objective, &weights)?;
         for (&row, gradient) in pending.iter().zip(found.gradients.chunks_exact(model.width())) {
             let weights: Vec<f32> = gradient.iter().map(|g| -criterion.sign() * g).collect();
             let point = ball.linear_minimization(problem.center(row), &weights);

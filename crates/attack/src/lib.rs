@@ -17,19 +17,29 @@
 //! ```
 //!
 //! An [`Attack`] is a small struct of hyperparameters with one call; what counts as success is a [`Criterion`], what may
-//! be changed a [`Ball`]. Gradient attacks: [`Fgsm`], [`Pgd`], [`DeepFool`]. Attacks that see the logits only:
-//! [`Square`]. The smallest budget of a list that suffices: [`minimal_epsilon`].
+//! be changed a [`Ball`].
+//!
+//! - Gradient ascent within a ball: [`Fgsm`], [`Pgd`], the other configurations of [`Ascent`] (BIM, MI-, NI-, DI- and
+//!   TI-FGSM), and [`Apgd`], [`ApgdT`], which choose their own step size.
+//! - The nearest adversarial example: [`DeepFool`], [`Fab`].
+//! - With the logits only: [`Square`].
+//! - Several in turn: [`AutoAttack`]. The smallest budget of a list that suffices: [`minimal_epsilon`].
 //!
 //! Every attack keeps these promises: each returned example lies in the ball around its input and within the bounds, in
 //! single precision; success was verified by a separate forward pass; the result for one example depends on that example,
 //! its index and the seed only, not on what it is batched with.
 
+mod apgd;
+mod ascent;
 mod attack;
 mod classifier;
 mod criterion;
 mod deepfool;
+mod ensemble;
 mod error;
+mod fab;
 mod fgsm;
+mod geometry;
 mod loss;
 mod minimal;
 mod pgd;
@@ -37,11 +47,15 @@ mod problem;
 mod seed;
 mod square;
 
+pub use apgd::{Apgd, ApgdT};
+pub use ascent::{Ascent, Diversity, Smoothing, Start};
 pub use attack::{Adversarial, Attack};
 pub use classifier::Classifier;
 pub use criterion::Criterion;
 pub use deepfool::DeepFool;
+pub use ensemble::{AutoAttack, Version, in_turn};
 pub use error::AttackError;
+pub use fab::Fab;
 pub use fgsm::Fgsm;
 pub use loss::Loss;
 pub use minimal::{MinimalEpsilon, minimal_epsilon};

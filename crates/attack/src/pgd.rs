@@ -1,17 +1,9 @@
 //! Projected gradient descent.
 
-use crate::problem::{Problem, require};
-use crate::{Adversarial, Attack, AttackError, Classifier, Criterion, Loss, Seed};
-use perturb_graph::{Norm, Tensor};
-use perturb_threat::Ball;
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
+use crate::{Adversarial, Ascent, Attack, AttackError, Ball, Classifier, Criterion, Loss, Seed, Start};
+use perturb_graph::Tensor;
 
-/// Projected gradient descent (Madry et al. 2018): `x ← Π(x + α·d)` with `d = sign(∇ₓL)` for ℓ∞ and `∇ₓL/‖∇ₓL‖₂` for ℓ2,
-/// α = `relative_step`·ε and Π the projection onto ball and bounds, from a uniformly random point of the ball.
-///
-/// The search for an example ends at the first iterate that meets the criterion, and returns it; where none does, it
-/// returns the iterate whose logits came closest. (Libraries that return the last iterate find no more.)
+/// Projected gradient descent (Madry et al. 2018): [`Ascent`] from a uniformly random point of the ball, in any norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pgd {
     /// Steps of each restart.
@@ -46,105 +38,9 @@ impl Attack for Pgd {
         ball: &Ball,
         seed: &Seed,
     ) -> Result<Adversarial, AttackError> {
-        let step = self.relative_step;
-        require(step > 0.0 && step.is_finite(), self.name(), "relative_step", step, "positive")?;
-        require(self.restarts > 0, self.name(), "restarts", 0.0, "1 or more")?;
-        require(self.random_start || self.steps > 0, self.name(), "steps", 0.0, "1 or more without random start")?;
-        let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
-        problem.supports(self.name(), &[Norm::L2, Norm::Linf])?;
-        problem.needs_budget(self.name())?;
-        let mut pending: Vec<Search> = problem.pending().into_iter().map(|row| Search::new(&problem, row)).collect();
-        for _ in 0..self.restarts {
-            for search in &mut pending {
-                search.start(&problem, self.random_start);
-            }
-            self.descend(&mut problem, &mut pending)?;
-        }
-        problem.finish()
-    }
-}
-
-// The search for one example.
-struct Search {
-    row: usize,
-    rng: ChaCha8Rng,
-    x: Vec<f32>,
-    best: f64,
-}
-
-impl Search {
-    fn new(problem: &Problem, row: usize) -> Search {
-        Search { row, rng: problem.stream(row), x: Vec::new(), best: f64::INFINITY }
-    }
-
-    fn start(&mut self, problem: &Problem, random: bool) {
-        let center = problem.center(self.row);
-        self.x = if random { problem.ball.sample(center, &mut self.rng) } else { center.to_vec() };
-    }
-}
-
-impl Pgd {
-    // One restart; whoever succeeds leaves `pending`.
-    fn descend(&self, problem: &mut Problem, pending: &mut Vec<Search>) -> Result<(), AttackError> {
-        let model = problem.model;
-        for step in 0..=self.steps {
-            if pending.is_empty() {
-                break;
-            }
-            let rows: Vec<usize> = pending.iter().map(|s| s.row).collect();
-            let x: Vec<f32> = pending.iter().flat_map(|s| &s.x).copied().collect();
-            problem.count(&rows);
-            if step == self.steps {
-                let logits = model.logits_of(&x)?;
-                judge(problem, pending, &logits);
-                break;
-            }
-            let classes = problem.criterion.select(&rows);
-            let found = model.loss_gradient_of(self.loss, &x, classes.classes())?;
-            let (ball, sign, size) = (problem.ball, problem.criterion.sign(), self.relative_step);
-            let fooled = judge(problem, pending, &found.logits);
-            let gradients = found.gradients.chunks_exact(model.width()).zip(fooled).filter(|(_, done)| !done);
-            let gradients: Vec<&[f32]> = gradients.map(|(gradient, _)| gradient).collect();
-            let centers: Vec<&[f32]> = pending.iter().map(|s| problem.center(s.row)).collect();
-            pending.par_iter_mut().zip(gradients).zip(centers).for_each(|((search, gradient), center)| {
-                advance(&mut search.x, gradient, ball, f64::from(sign) * size * ball.epsilon());
-                ball.project(center, &mut search.x);
-            });
-        }
-        Ok(())
-    }
-}
-
-// Keeps points that are better than all before, and removes those that meet the criterion; tells which did.
-fn judge(problem: &mut Problem, pending: &mut Vec<Search>, logits: &[f32]) -> Vec<bool> {
-    let mut fooled = Vec::with_capacity(pending.len());
-    for (search, z) in pending.iter_mut().zip(logits.chunks_exact(problem.model.classes())) {
-        let done = problem.criterion.is_adversarial(search.row, z);
-        let margin = problem.criterion.margin(search.row, z);
-        if done || margin < search.best {
-            search.best = margin;
-            problem.keep(search.row, &search.x);
-        }
-        fooled.push(done);
-    }
-    let mut done = fooled.iter();
-    pending.retain(|_| !done.next().is_some_and(|&d| d));
-    fooled
-}
-
-// x + step·direction of steepest ascent, in place; a negative step descends.
-fn advance(x: &mut [f32], gradient: &[f32], ball: &Ball, step: f64) {
-    let length = match ball.norm() {
-        Norm::L2 => gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt().max(f64::MIN_POSITIVE),
-        _ => 1.0,
-    };
-    for (v, &g) in x.iter_mut().zip(gradient) {
-        let direction = match ball.norm() {
-            Norm::L2 => f64::from(g) / length,
-            // `signum` is 1 at zero.
-            _ if g == 0.0 => 0.0,
-            _ => f64::from(g.signum()),
-        };
-        *v = (f64::from(*v) + step * direction) as f32;
+        let Pgd { steps, relative_step, random_start, restarts, loss } = *self;
+        let start = if random_start { Start::Uniform } else { Start::Center };
+        let ascent = Ascent { name: self.name(), loss, steps, relative_step, start, restarts, ..Ascent::bim() };
+        ascent.run(model, inputs, criterion, ball, seed)
     }
 }

@@ -1,7 +1,9 @@
 //! What all attacks do before and after their search.
 
-use crate::{Adversarial, AttackError, Classifier, Criterion, Seed};
-use perturb_graph::{Norm, Tensor};
+use crate::classifier::Derivatives;
+use crate::loss::Objective;
+use crate::{Adversarial, AttackError, Classifier, Criterion, Norm, Seed};
+use perturb_graph::Tensor;
 use perturb_threat::Ball;
 use rand_chacha::ChaCha8Rng;
 
@@ -62,6 +64,15 @@ impl<'a> Problem<'a> {
         (0..self.queries.len()).filter(|&row| !self.criterion.is_adversarial(row, logits(row))).collect()
     }
 
+    /// Classes other than the label or target, by decreasing logit of the unperturbed example.
+    pub fn rivals(&self, row: usize) -> Vec<usize> {
+        let logits = &self.clean[row * self.model.classes()..(row + 1) * self.model.classes()];
+        let class = self.criterion.classes()[row];
+        let mut order: Vec<usize> = (0..logits.len()).filter(|&k| k != class).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        order
+    }
+
     /// The unperturbed example.
     pub fn center(&self, row: usize) -> &'a [f32] {
         &self.centers[row * self.model.width()..(row + 1) * self.model.width()]
@@ -84,9 +95,35 @@ impl<'a> Problem<'a> {
         self.x[row * width..(row + 1) * width].copy_from_slice(point);
     }
 
+    /// Logits of one point `x` for each of `rows`, counted.
+    pub fn logits(&mut self, rows: &[usize], x: &[f32]) -> Result<Vec<f32>, AttackError> {
+        self.count(rows);
+        self.model.logits_of(x)
+    }
+
+    /// Logits and gradients of an objective at one point `x` for each of `rows`, counted.
+    pub fn gradients(
+        &mut self,
+        rows: &[usize],
+        x: &[f32],
+        objective: Objective,
+        weights: &[f32],
+    ) -> Result<Derivatives, AttackError> {
+        self.count(rows);
+        self.model.gradient_of(objective, x, weights)
+    }
+
     /// Counts one run of the model on each of `rows`.
     pub fn count(&mut self, rows: &[usize]) {
         rows.iter().for_each(|&row| self.queries[row] += 1);
+    }
+
+    /// Projects the current points into the ball, for what was found beyond it.
+    pub fn project(&mut self) {
+        let width = self.model.width();
+        for (row, x) in self.x.chunks_exact_mut(width).enumerate() {
+            self.ball.project(&self.centers[row * width..(row + 1) * width], x);
+        }
     }
 
     /// Returns the current points, each verified by a fresh forward pass and to be in the ball.

@@ -1,6 +1,6 @@
 //! The ℓ2 search (algorithm 3): bumps that move perturbation from one window to another.
 
-use super::geometry::{Geometry, Window, random_sign};
+use crate::geometry::{Geometry, Window, random_sign};
 use perturb_threat::Ball;
 use rand::{Rng, RngExt};
 
@@ -101,7 +101,7 @@ fn bump(height: usize, width: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perturb_graph::Norm;
+    use perturb_threat::Norm;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 

@@ -1,14 +1,13 @@
 //! The Square attack: random search over localised changes.
 
 mod euclidean;
-mod geometry;
 mod stripes;
 
+use crate::geometry::Geometry;
 use crate::problem::{Problem, require};
 use crate::{Adversarial, Attack, AttackError, Classifier, Criterion, Seed};
-use geometry::Geometry;
-use perturb_graph::{Norm, Tensor};
-use perturb_threat::Ball;
+use perturb_graph::Tensor;
+use perturb_threat::{Ball, Norm};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 

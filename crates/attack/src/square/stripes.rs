@@ -1,6 +1,6 @@
 //! The ℓ∞ search (algorithm 2): stripes to start with, then windows of ±ε.
 
-use super::geometry::{Geometry, random_sign};
+use crate::geometry::{Geometry, random_sign};
 use perturb_threat::Ball;
 use rand::Rng;
 
@@ -55,7 +55,7 @@ fn moved(center: &[f32], signs: impl Iterator<Item = f64>, ball: &Ball) -> Vec<f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perturb_graph::Norm;
+    use perturb_threat::Norm;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 

@@ -1,7 +1,10 @@
 //! Bad input gives an error that names it.
 
 use crate::networks::{examples, random};
-use perturb_attack::{Attack, AttackError, Ball, Classifier, Criterion, DeepFool, Fgsm, Norm, Pgd, Seed, Square};
+use perturb_attack::{
+    Apgd, ApgdT, Ascent, Attack, AttackError, AutoAttack, Ball, Classifier, Criterion, DeepFool, Diversity, Fab, Fgsm,
+    Norm, Pgd, Seed, Smoothing, Square, Version,
+};
 use perturb_graph::{DType, Expr, Graph, Tensor};
 
 fn ball(norm: Norm) -> Ball {
@@ -36,7 +39,7 @@ fn inputs_and_labels_are_checked() {
 #[test]
 fn hyperparameters_and_norms_are_checked() {
     let inputs = examples(1, 1, &[6], 0.0, 1.0);
-    let attacks: [(&dyn Attack, &str); 8] = [
+    let attacks: [(&dyn Attack, &str); 16] = [
         (&Pgd { relative_step: f64::NAN, ..Pgd::default() }, "relative_step"),
         (&Pgd { relative_step: 0.0, ..Pgd::default() }, "relative_step"),
         (&Pgd { restarts: 0, ..Pgd::default() }, "restarts"),
@@ -45,17 +48,26 @@ fn hyperparameters_and_norms_are_checked() {
         (&DeepFool { overshoot: -1.0, ..DeepFool::default() }, "overshoot"),
         (&Square { queries: 0, ..Square::default() }, "queries"),
         (&Square { initial_fraction: 1.5, ..Square::default() }, "initial_fraction"),
+        (&Ascent { momentum: -1.0, ..Ascent::mi_fgsm() }, "momentum"),
+        (&Ascent { diversity: Some(Diversity { probability: 2.0, scale: 0.9 }), ..Ascent::bim() }, "probability"),
+        (&Ascent { smoothing: Some(Smoothing { radius: 1, sigma: 0.0 }), ..Ascent::bim() }, "sigma"),
+        (&Apgd { steps: 0, ..Apgd::ce() }, "steps"),
+        (&Apgd { progress: f64::NAN, ..Apgd::dlr() }, "progress"),
+        (&ApgdT { targets: 0, ..ApgdT::default() }, "targets"),
+        (&Fab { overshoot: 0.5, ..Fab::default() }, "overshoot"),
+        (&Fab { backward: f64::NAN, ..Fab::targeted() }, "backward"),
     ];
     for (attack, parameter) in attacks {
         let error = run(attack, &inputs, &[0], &ball(Norm::L2));
         assert!(matches!(error, AttackError::Hyperparameter { name, .. } if name == parameter), "{error}");
     }
-    let attacks: [&dyn Attack; 3] = [&Pgd::default(), &DeepFool::default(), &Square::default()];
+    let attacks: [&dyn Attack; 2] = [&DeepFool::default(), &Square::default()];
     for attack in attacks {
         assert!(matches!(run(attack, &inputs, &[0], &ball(Norm::L1)), AttackError::Norm { norm: Norm::L1, .. }));
     }
     let unbounded = Ball::unbounded(Norm::L2, (0.0, 1.0)).unwrap();
-    let attacks: [&dyn Attack; 3] = [&Pgd::default(), &Fgsm, &Square::default()];
+    let autoattack = AutoAttack { version: Version::Standard };
+    let attacks: [&dyn Attack; 5] = [&Pgd::default(), &Fgsm, &Square::default(), &Apgd::ce(), &autoattack];
     for attack in attacks {
         assert!(matches!(run(attack, &inputs, &[0], &unbounded), AttackError::NoBudget { .. }));
     }

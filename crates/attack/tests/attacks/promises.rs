@@ -2,7 +2,8 @@
 
 use crate::networks::{examples, random, small_cnn};
 use perturb_attack::{
-    Adversarial, Attack, Ball, Classifier, Criterion, DeepFool, Fgsm, Norm, Pgd, Seed, Square, minimal_epsilon,
+    Adversarial, Apgd, ApgdT, Ascent, Attack, Ball, Classifier, Criterion, DeepFool, Fab, Fgsm, Norm, Pgd, Seed,
+    Square, minimal_epsilon,
 };
 use perturb_graph::Tensor;
 use perturb_nn::peers::mlp;
@@ -13,14 +14,31 @@ fn labels(model: &Classifier, inputs: &Tensor) -> Vec<usize> {
     model.predictions(inputs).unwrap().into_iter().map(Option::unwrap).collect()
 }
 
-fn attacks() -> Vec<Box<dyn Attack>> {
-    vec![
+// Small versions of the attacks that work in a norm.
+fn attacks(norm: Norm) -> Vec<Box<dyn Attack>> {
+    let mut all: Vec<Box<dyn Attack>> = vec![
         Box::new(Fgsm),
         Box::new(Pgd { steps: 10, restarts: 2, relative_step: 0.2, ..Pgd::default() }),
-        Box::new(DeepFool::default()),
-        Box::new(Square { queries: 60, ..Square::default() }),
-    ]
+        Box::new(Ascent { steps: 5, ..Ascent::mi_fgsm() }),
+        Box::new(Ascent { steps: 5, ..Ascent::ni_fgsm() }),
+        Box::new(Ascent { steps: 5, ..Ascent::di_fgsm() }),
+        Box::new(Ascent { steps: 5, ..Ascent::ti_fgsm() }),
+    ];
+    if norm != Norm::L0 {
+        all.push(Box::new(Apgd { steps: 12, restarts: 2, ..Apgd::ce() }));
+        all.push(Box::new(Apgd { steps: 12, ..Apgd::dlr() }));
+        all.push(Box::new(ApgdT { steps: 12, ..ApgdT::default() }));
+        all.push(Box::new(Fab { steps: 6, restarts: 2, ..Fab::default() }));
+        all.push(Box::new(Fab { steps: 6, restarts: 2, ..Fab::targeted() }));
+    }
+    if matches!(norm, Norm::L2 | Norm::Linf) {
+        all.push(Box::new(DeepFool::default()));
+        all.push(Box::new(Square { queries: 60, ..Square::default() }));
+    }
+    all
 }
+
+const NORMS: [Norm; 4] = [Norm::L0, Norm::L1, Norm::L2, Norm::Linf];
 
 fn check(model: &Classifier, inputs: &Tensor, criterion: &Criterion, ball: &Ball, found: &Adversarial) {
     let width = inputs.count() / inputs.shape()[0];
@@ -51,9 +69,9 @@ fn results_are_in_the_ball_and_verified() {
             0 => Criterion::Targeted { classes: classes.iter().map(|c| (c + 1) % 5).collect() },
             _ => Criterion::Misclassify { labels: classes },
         };
-        for norm in [Norm::Linf, Norm::L2] {
-            let ball = Ball::new(norm, 10f64.powf(rng.random_range(-4.0..0.5)), (0.0, 1.0)).unwrap();
-            for attack in attacks() {
+        for norm in NORMS {
+            let ball = Ball::new(norm, 10f64.powf(rng.random_range(-4.0..0.7)), (0.0, 1.0)).unwrap();
+            for attack in attacks(norm) {
                 let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(3, 0)).unwrap();
                 check(&model, &inputs, &criterion, &ball, &found);
             }
@@ -69,9 +87,9 @@ fn results_do_not_depend_on_the_batch() {
         let model = Classifier::new(&graph, 8).unwrap();
         let inputs = examples(2, 7, shape, 0.2, 0.8);
         let classes = labels(&model, &inputs);
-        for norm in [Norm::Linf, Norm::L2] {
-            let ball = Ball::new(norm, if norm == Norm::L2 { 0.05 } else { 0.003 }, (0.0, 1.0)).unwrap();
-            for attack in attacks() {
+        for (norm, epsilon) in NORMS.into_iter().zip([2.0, 0.5, 0.05, 0.003]) {
+            let ball = Ball::new(norm, epsilon, (0.0, 1.0)).unwrap();
+            for attack in attacks(norm) {
                 let criterion = Criterion::Misclassify { labels: classes.clone() };
                 let whole = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(4, 100)).unwrap();
                 for row in (0..7).rev() {

@@ -1,0 +1,300 @@
+//! Steps of a fixed size: BIM, PGD and their relatives.
+
+use super::{Climb, Climber, Diversity, Site, Smoothing, climb, diversity::View};
+use crate::geometry::Geometry;
+use crate::loss::Objective;
+use crate::problem::{Problem, require};
+use crate::{Adversarial, Attack, AttackError, Ball, Classifier, Criterion, Loss, Norm, Seed};
+use perturb_graph::Tensor;
+use rand_chacha::ChaCha8Rng;
+
+/// Where a search begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The unperturbed example.
+    Center,
+    /// A uniformly random point of the ball.
+    Uniform,
+}
+
+/// Gradient ascent by steps of a fixed size, `x ← Π(x + α·d)`, with α = `relative_step`·ε and Π the projection onto ball
+/// and bounds: the loop that [`Pgd`](crate::Pgd) and the constructors below configure. The direction d of the gradient g
+/// is `sign(g)` for ℓ∞ and `g/‖g‖₂` for ℓ2; for ℓ1 it is `sign(g)` on the coordinates with the largest 1% of `|gᵢ|` that
+/// can still move, divided by their number (SLIDE, Tramèr and Boneh 2019); for ℓ0, where α counts in the input's units
+/// times coordinates, `g/‖g‖₁` (PGD₀, Croce and Hein 2019).
+///
+/// The search for an example ends at the first iterate that meets the criterion, and returns it; where none does, it
+/// returns the iterate whose logits came closest. (Libraries that return the last iterate find no more.)
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ascent {
+    /// Name in tables.
+    pub name: &'static str,
+    /// What the steps raise, or lower for a target.
+    pub loss: Loss,
+    /// Steps of each restart.
+    pub steps: usize,
+    /// Step size divided by ε.
+    pub relative_step: f64,
+    /// Where each restart begins.
+    pub start: Start,
+    /// How many searches, each from a new start, to make at most.
+    pub restarts: usize,
+    /// Decay μ of accumulated gradients, `m ← μ·m + g/‖g‖₁`; 0 for none.
+    pub momentum: f64,
+    /// Whether gradients are taken where the momentum leads, at `Π(x + α·μ·m)` (Nesterov).
+    pub lookahead: bool,
+    /// Random views of the example at which gradients are taken.
+    pub diversity: Option<Diversity>,
+    /// A kernel that gradients are smoothed with.
+    pub smoothing: Option<Smoothing>,
+}
+
+const SPARSE_SHARE: f64 = 0.01;
+
+impl Ascent {
+    /// BIM, also I-FGSM (Kurakin et al. 2017): ten steps of ε/10 from the example.
+    pub fn bim() -> Ascent {
+        Ascent {
+            name: "BIM",
+            loss: Loss::CrossEntropy,
+            steps: 10,
+            relative_step: 0.1,
+            start: Start::Center,
+            restarts: 1,
+            momentum: 0.0,
+            lookahead: false,
+            diversity: None,
+            smoothing: None,
+        }
+    }
+
+    /// MI-FGSM (Dong et al. 2018): BIM with momentum 1.
+    pub fn mi_fgsm() -> Ascent {
+        Ascent { name: "MI-FGSM", momentum: 1.0, ..Ascent::bim() }
+    }
+
+    /// NI-FGSM (Lin et al. 2020, eq. 6 to 8): MI-FGSM whose gradients are taken one step of momentum ahead. What is ahead
+    /// is projected, so that it may be a result itself.
+    pub fn ni_fgsm() -> Ascent {
+        Ascent { name: "NI-FGSM", lookahead: true, ..Ascent::mi_fgsm() }
+    }
+
+    /// DI²-FGSM (Xie et al. 2019): BIM whose gradients are taken, with probability 1/2, at a shrunk and padded view.
+    pub fn di_fgsm() -> Ascent {
+        Ascent { name: "DI-FGSM", diversity: Some(Diversity::default()), ..Ascent::bim() }
+    }
+
+    /// TI-FGSM (Dong et al. 2019): BIM whose gradients are smoothed, as if averaged over shifted examples.
+    pub fn ti_fgsm() -> Ascent {
+        Ascent { name: "TI-FGSM", smoothing: Some(Smoothing::default()), ..Ascent::bim() }
+    }
+
+    fn check(&self) -> Result<(), AttackError> {
+        let step = self.relative_step;
+        require(step > 0.0 && step.is_finite(), self.name, "relative_step", step, "positive")?;
+        require(self.restarts > 0, self.name, "restarts", 0.0, "1 or more")?;
+        require(
+            self.start == Start::Uniform || self.steps > 0,
+            self.name,
+            "steps",
+            0.0,
+            "1 or more without random start",
+        )?;
+        let decay = self.momentum;
+        require(decay >= 0.0 && decay.is_finite(), self.name, "momentum", decay, "0 or more")?;
+        if let Some(Diversity { probability, scale }) = self.diversity {
+            require((0.0..=1.0).contains(&probability), self.name, "probability", probability, "in [0, 1]")?;
+            require(scale > 0.0 && scale <= 1.0, self.name, "scale", scale, "in (0, 1]")?;
+        }
+        if let Some(Smoothing { radius, sigma }) = self.smoothing {
+            require(sigma > 0.0 && sigma.is_finite(), self.name, "sigma", sigma, "positive")?;
+            require(radius < 1 << 16, self.name, "radius", radius as f64, "below 65536")?;
+        }
+        Ok(())
+    }
+}
+
+impl Attack for Ascent {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(
+        &self,
+        model: &Classifier,
+        inputs: &Tensor,
+        criterion: &Criterion,
+        ball: &Ball,
+        seed: &Seed,
+    ) -> Result<Adversarial, AttackError> {
+        self.check()?;
+        let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
+        problem.needs_budget(self.name)?;
+        let objective = Objective::Class(self.loss);
+        let geometry = Geometry::of(model.example_shape());
+        let mut pending = Climber::pending(&problem, || Stepper::new(self, geometry));
+        for climber in &mut pending {
+            let class = criterion.classes()[climber.row];
+            climber.aim(objective, model.classes(), class, class);
+        }
+        for _ in 0..self.restarts {
+            climb(&mut problem, &mut pending, objective, self.steps + 1)?;
+        }
+        problem.finish()
+    }
+}
+
+// The iterate of one example.
+struct Stepper<'a> {
+    plan: &'a Ascent,
+    geometry: Geometry,
+    x: Vec<f32>,
+    left: usize,
+    // The accumulated gradient, if there is momentum.
+    velocity: Vec<f32>,
+    // Where the gradient is taken, if not at x.
+    ahead: Option<Vec<f32>>,
+    view: Option<View>,
+}
+
+impl Stepper<'_> {
+    fn new(plan: &Ascent, geometry: Geometry) -> Stepper<'_> {
+        Stepper { plan, geometry, x: Vec::new(), left: 0, velocity: Vec::new(), ahead: None, view: None }
+    }
+
+    // The last probe is the iterate itself.
+    fn look(&mut self, site: &Site, rng: &mut ChaCha8Rng) {
+        (self.ahead, self.view) = (None, None);
+        if self.left == 0 {
+            return;
+        }
+        if self.plan.lookahead {
+            let mut ahead = self.x.clone();
+            self.shift(&mut ahead, site, &self.velocity, self.plan.momentum);
+            self.ahead = Some(ahead);
+        }
+        self.view = self.plan.diversity.and_then(|d| d.draw(self.geometry, rng));
+        if let Some(view) = &self.view {
+            self.ahead = Some(view.apply(self.ahead.as_deref().unwrap_or(&self.x)));
+        }
+    }
+
+    fn shift(&self, x: &mut [f32], site: &Site, gradient: &[f32], factor: f64) {
+        let step = factor * self.plan.relative_step * site.ball.epsilon();
+        direction(x, gradient, site.ball, SPARSE_SHARE, |v, d| *v = (f64::from(*v) + step * d) as f32);
+        site.ball.project(site.center, x);
+    }
+}
+
+impl Climb for Stepper<'_> {
+    fn start(&mut self, site: &Site, rng: &mut ChaCha8Rng) {
+        self.left = self.plan.steps;
+        self.x = match self.plan.start {
+            Start::Center => site.center.to_vec(),
+            Start::Uniform => site.ball.sample(site.center, rng),
+        };
+        self.velocity = if self.plan.momentum > 0.0 { vec![0.0; self.x.len()] } else { Vec::new() };
+        self.look(site, rng);
+    }
+
+    fn probe(&self) -> &[f32] {
+        self.ahead.as_deref().unwrap_or(&self.x)
+    }
+
+    fn is_candidate(&self) -> bool {
+        self.view.is_none()
+    }
+
+    fn advance(&mut self, site: &Site, _loss: f64, gradient: &[f32], rng: &mut ChaCha8Rng) {
+        let mut x = std::mem::take(&mut self.x);
+        let pulled = self.view.as_ref().map(|view| view.pull_back(gradient));
+        let smoothed = self.plan.smoothing.map(|s| s.smooth(self.geometry, pulled.as_deref().unwrap_or(gradient)));
+        let gradient = smoothed.as_deref().or(pulled.as_deref()).unwrap_or(gradient);
+        if self.plan.momentum > 0.0 {
+            let length: f64 = gradient.iter().map(|&g| f64::from(g).abs()).sum();
+            let scale = 1.0 / length.max(f64::MIN_POSITIVE);
+            for (m, &g) in self.velocity.iter_mut().zip(gradient) {
+                *m = (self.plan.momentum * f64::from(*m) + scale * f64::from(g)) as f32;
+            }
+            self.shift(&mut x, site, &self.velocity, 1.0);
+        } else {
+            self.shift(&mut x, site, gradient, 1.0);
+        }
+        self.x = x;
+        self.left -= 1;
+        self.look(site, rng);
+    }
+}
+
+/// Calls `apply` with each coordinate of `x` and the direction of steepest ascent there, in the ball's norm; for ℓ1 on
+/// the share of coordinates given.
+pub(crate) fn direction(
+    x: &mut [f32],
+    gradient: &[f32],
+    ball: &Ball,
+    share: f64,
+    mut apply: impl FnMut(&mut f32, f64),
+) {
+    let magnitude = |&g: &f32| f64::from(g).abs();
+    let length = match ball.norm() {
+        Norm::Linf => 1.0,
+        Norm::L2 => gradient.iter().map(|g| magnitude(g).powi(2)).sum::<f64>().sqrt(),
+        Norm::L0 => gradient.iter().map(magnitude).sum(),
+        Norm::L1 => return sparse_direction(x, gradient, ball, share, apply),
+    };
+    let length = length.max(f64::MIN_POSITIVE);
+    let signs = ball.norm() == Norm::Linf;
+    for (v, &g) in x.iter_mut().zip(gradient) {
+        let d = match signs {
+            false => f64::from(g) / length,
+            // `signum` is 1 at zero.
+            true if g == 0.0 => 0.0,
+            true => f64::from(g.signum()),
+        };
+        apply(v, d);
+    }
+}
+
+fn sparse_direction(x: &mut [f32], gradient: &[f32], ball: &Ball, share: f64, mut apply: impl FnMut(&mut f32, f64)) {
+    let (lo, hi) = ball.limits();
+    let movable = |(&v, &g): (&f32, &f32)| if (g > 0.0 && v < hi) || (g < 0.0 && v > lo) { g } else { 0.0 };
+    let gradient: Vec<f32> = x.iter().zip(gradient).map(movable).collect();
+    let mut magnitudes: Vec<f32> = gradient.iter().map(|g| g.abs()).collect();
+    let count = ((share * x.len() as f64).ceil() as usize).clamp(1, x.len());
+    let (_, &mut threshold, _) = magnitudes.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a));
+    let chosen = |g: f32| g != 0.0 && g.abs() >= threshold;
+    let count = gradient.iter().filter(|&&g| chosen(g)).count().max(1) as f64;
+    for (v, &g) in x.iter_mut().zip(&gradient).filter(|(_, g)| chosen(**g)) {
+        apply(v, f64::from(g.signum()) / count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_are_those_of_steepest_ascent() {
+        let gradient = [3.0, 0.0, -4.0, 0.0];
+        let along = |norm, share| {
+            let ball = Ball::new(norm, 1.0, (0.0, 1.0)).unwrap();
+            let mut found = Vec::new();
+            let mut x = [0.5; 4];
+            direction(&mut x, &gradient, &ball, share, |_, d| found.push(d));
+            found
+        };
+        assert_eq!(along(Norm::Linf, 1.0), [1.0, 0.0, -1.0, 0.0]);
+        assert_eq!(along(Norm::L2, 1.0), [0.6, 0.0, -0.8, 0.0]);
+        assert_eq!(along(Norm::L1, 0.01), [-1.0]);
+        assert_eq!(along(Norm::L1, 0.5), [0.5, -0.5]);
+    }
+
+    // A coordinate at its bound is not chosen: the next largest is.
+    #[test]
+    fn sparse_steps_go_where_there_is_room() {
+        let ball = Ball::new(Norm::L1, 1.0, (0.0, 1.0)).unwrap();
+        let mut x = [0.0, 0.5];
+        direction(&mut x, &[-9.0, 1.0], &ball, 0.01, |v, d| *v += d as f32);
+        assert_eq!(x, [0.0, 1.5]);
+    }
+}
