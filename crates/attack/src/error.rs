@@ -91,6 +91,12 @@ pub enum AttackError {
         /// Name of the attack.
         attack: &'static str,
     },
+    /// The attack needs to know the range of the inputs.
+    #[error("{attack} needs finite bounds of the inputs' values, such as (0, 1)")]
+    NoBounds {
+        /// Name of the attack.
+        attack: &'static str,
+    },
     /// An ensemble without members.
     #[error("there are no attacks to run")]
     NoAttacks,

@@ -197,16 +197,13 @@ impl Fab {
         for ((search, z), center) in pending.iter_mut().zip(logits.chunks_exact(classes)).zip(centers) {
             search.logits.copy_from_slice(z);
             if criterion.is_adversarial(search.row, z) {
-                let distance = ball.distance(center, &search.x);
-                if distance < search.best {
-                    search.best = distance;
-                    problem.keep(search.row, &search.x);
-                }
+                done.push(problem.keep_nearer(search.row, &search.x, &mut search.best));
                 for (v, &c) in search.x.iter_mut().zip(center) {
                     *v = (f64::from(c) + self.backward * (f64::from(*v) - f64::from(c))) as f32;
                 }
+            } else {
+                done.push(false);
             }
-            done.push(ball.epsilon().is_finite() && search.best <= ball.epsilon());
         }
         let mut done = done.into_iter();
         pending.retain(|_| !done.next().unwrap_or(false));

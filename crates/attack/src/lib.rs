@@ -21,45 +21,69 @@
 //!
 //! - Gradient ascent within a ball: [`Fgsm`], [`Pgd`], the other configurations of [`Ascent`] (BIM, MI-, NI-, DI- and
 //!   TI-FGSM), and [`Apgd`], [`ApgdT`], which choose their own step size.
-//! - The nearest adversarial example: [`DeepFool`], [`Fab`].
-//! - With the logits only: [`Square`].
-//! - Several in turn: [`AutoAttack`]. The smallest budget of a list that suffices: [`minimal_epsilon`].
+//! - The nearest adversarial example: [`DeepFool`], [`Fab`], [`Ddn`], [`CarliniWagner`], [`ElasticNet`], [`Jsma`], and
+//!   [`Spatial`], where near means little moved.
+//! - With the logits only: [`Square`], [`Estimated`] (SPSA, NES), [`OnePixel`]; with the decisions only: [`Boundary`],
+//!   [`HopSkipJump`].
+//! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`]. The smallest budget of a list that
+//!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
 //!
 //! Every attack keeps these promises: each returned example lies in the ball around its input and within the bounds, in
 //! single precision; success was verified by a separate forward pass; the result for one example depends on that example,
 //! its index and the seed only, not on what it is batched with.
 
+mod adam;
 mod apgd;
 mod ascent;
 mod attack;
+mod carlini_wagner;
 mod classifier;
 mod criterion;
+mod ddn;
+mod decision;
 mod deepfool;
+mod elastic_net;
 mod ensemble;
 mod error;
+mod estimated;
 mod fab;
 mod fgsm;
 mod geometry;
+mod jsma;
 mod loss;
 mod minimal;
+mod one_pixel;
 mod pgd;
 mod problem;
+pub mod registry;
 mod seed;
+mod spatial;
 mod square;
+mod tradeoff;
+mod universal;
 
 pub use apgd::{Apgd, ApgdT};
 pub use ascent::{Ascent, Diversity, Smoothing, Start};
 pub use attack::{Adversarial, Attack};
+pub use carlini_wagner::CarliniWagner;
 pub use classifier::Classifier;
 pub use criterion::Criterion;
+pub use ddn::Ddn;
+pub use decision::{Boundary, HopSkipJump};
 pub use deepfool::DeepFool;
+pub use elastic_net::ElasticNet;
 pub use ensemble::{AutoAttack, Version, in_turn};
 pub use error::AttackError;
+pub use estimated::{Estimated, Estimator};
 pub use fab::Fab;
 pub use fgsm::Fgsm;
+pub use jsma::Jsma;
 pub use loss::Loss;
 pub use minimal::{MinimalEpsilon, minimal_epsilon};
+pub use one_pixel::OnePixel;
 pub use perturb_threat::{Ball, Norm};
 pub use pgd::Pgd;
 pub use seed::Seed;
+pub use spatial::Spatial;
 pub use square::Square;
+pub use universal::{Uap, Universal};

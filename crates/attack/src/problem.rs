@@ -2,7 +2,7 @@
 
 use crate::classifier::Derivatives;
 use crate::loss::Objective;
-use crate::{Adversarial, AttackError, Classifier, Criterion, Norm, Seed};
+use crate::{Adversarial, AttackError, Classifier, Criterion, Loss, Norm, Seed};
 use perturb_graph::Tensor;
 use perturb_threat::Ball;
 use rand_chacha::ChaCha8Rng;
@@ -111,6 +111,37 @@ impl<'a> Problem<'a> {
     ) -> Result<Derivatives, AttackError> {
         self.count(rows);
         self.model.gradient_of(objective, x, weights)
+    }
+
+    /// Logits and gradients of the criterion's margin at one point `x` for each of `rows`, counted: what an attack that
+    /// minimises a distance lowers.
+    pub fn margin_gradients(&mut self, rows: &[usize], x: &[f32]) -> Result<Derivatives, AttackError> {
+        let objective = Objective::Class(Loss::Margin);
+        let class = |&row: &usize| (self.model.classes(), self.criterion.classes()[row]);
+        let weights: Vec<f32> = rows.iter().map(class).flat_map(|(n, y)| objective.weights(n, y, y)).collect();
+        let mut found = self.gradients(rows, x, objective, &weights)?;
+        // The loss of a label is minus the margin.
+        if self.criterion.sign() > 0.0 {
+            found.gradients.iter_mut().for_each(|g| *g = -*g);
+        }
+        Ok(found)
+    }
+
+    /// Refuses a ball without bounds.
+    pub fn needs_bounds(&self, attack: &'static str) -> Result<(), AttackError> {
+        let (lo, hi) = self.ball.limits();
+        if lo.is_finite() && hi.is_finite() { Ok(()) } else { Err(AttackError::NoBounds { attack }) }
+    }
+
+    /// Keeps an adversarial point that is nearer than `best`, which becomes its distance. Tells whether the search is
+    /// over: where the ball is finite, any point within it will do.
+    pub fn keep_nearer(&mut self, row: usize, x: &[f32], best: &mut f64) -> bool {
+        let distance = self.ball.distance(self.center(row), x);
+        if distance < *best {
+            *best = distance;
+            self.keep(row, x);
+        }
+        self.ball.epsilon().is_finite() && *best <= self.ball.epsilon()
     }
 
     /// Counts one run of the model on each of `rows`.

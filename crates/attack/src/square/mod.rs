@@ -1,6 +1,6 @@
 //! The Square attack: random search over localised changes.
 
-mod euclidean;
+mod bumps;
 mod stripes;
 
 use crate::geometry::Geometry;
@@ -11,7 +11,7 @@ use perturb_threat::{Ball, Norm};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// Square attack (Andriushchenko et al. 2020, algorithms 1 to 3): random search that sees the logits only. Each proposal
+/// Square attack (Andriushchenko et al. 2020, algorithms 1 to 3; in ℓ1 Croce and Hein 2021): random search that sees the logits only. Each proposal
 /// changes one randomly placed square window, and is kept if it lowers the loss (margin; cross-entropy of the target if
 /// targeted). The windows' share of the image falls on the published schedule, stretched to the number of queries.
 ///
@@ -50,7 +50,7 @@ impl Attack for Square {
         require(self.queries > 0, self.name(), "queries", 0.0, "1 or more")?;
         require(fraction > 0.0 && fraction <= 1.0, self.name(), "initial_fraction", fraction, "in (0, 1]")?;
         let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
-        problem.supports(self.name(), &[Norm::L2, Norm::Linf])?;
+        problem.supports(self.name(), &[Norm::L1, Norm::L2, Norm::Linf])?;
         problem.needs_budget(self.name())?;
         let geometry = Geometry::of(model.example_shape());
         let start =
@@ -118,8 +118,8 @@ impl Square {
 fn propose(search: &mut Search, center: &[f32], ball: &Ball, geometry: &Geometry, fraction: Option<f64>) -> Vec<f32> {
     let rng = &mut search.rng;
     match (ball.norm(), fraction) {
-        (Norm::L2, None) => euclidean::start(center, ball, geometry, rng),
-        (Norm::L2, Some(share)) => euclidean::propose(center, &search.x, ball, geometry, share, rng),
+        (Norm::L1 | Norm::L2, None) => bumps::start(center, ball, geometry, rng),
+        (Norm::L1 | Norm::L2, Some(share)) => bumps::propose(center, &search.x, ball, geometry, share, rng),
         (_, None) => stripes::start(center, ball, geometry, rng),
         (_, Some(share)) => stripes::propose(center, &search.x, ball, geometry, share, rng),
     }

@@ -49,7 +49,7 @@ fn apgd_finds_more_than_pgd_with_as_many_steps() {
 
 #[test]
 fn autoattack_finds_what_each_member_finds() {
-    for (norm, epsilon) in [(Norm::Linf, 0.12), (Norm::L2, 0.4)] {
+    for (norm, epsilon) in [(Norm::Linf, 0.12), (Norm::L2, 0.4), (Norm::L1, 1.4)] {
         let case = case(31, &[1, 6, 5], 24);
         let ball = Ball::new(norm, epsilon, (0.0, 1.0)).unwrap();
         for version in [Version::Standard, Version::Plus] {

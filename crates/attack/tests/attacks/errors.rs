@@ -61,9 +61,9 @@ fn hyperparameters_and_norms_are_checked() {
         let error = run(attack, &inputs, &[0], &ball(Norm::L2));
         assert!(matches!(error, AttackError::Hyperparameter { name, .. } if name == parameter), "{error}");
     }
-    let attacks: [&dyn Attack; 2] = [&DeepFool::default(), &Square::default()];
+    let attacks: [&dyn Attack; 4] = [&DeepFool::default(), &Square::default(), &Apgd::ce(), &Fab::default()];
     for attack in attacks {
-        assert!(matches!(run(attack, &inputs, &[0], &ball(Norm::L1)), AttackError::Norm { norm: Norm::L1, .. }));
+        assert!(matches!(run(attack, &inputs, &[0], &ball(Norm::L0)), AttackError::Norm { norm: Norm::L0, .. }));
     }
     let unbounded = Ball::unbounded(Norm::L2, (0.0, 1.0)).unwrap();
     let autoattack = AutoAttack { version: Version::Standard };

@@ -9,18 +9,18 @@ use perturb_threat::step_to_hyperplane;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const WIDTH: usize = 20;
-const COUNT: usize = 24;
+pub const WIDTH: usize = 20;
+pub const COUNT: usize = 24;
 
-struct Case {
-    weights: Vec<Vec<f32>>,
+pub struct Case {
+    pub weights: Vec<Vec<f32>>,
     bias: Vec<f32>,
-    model: Classifier,
-    inputs: Tensor,
-    labels: Vec<usize>,
+    pub model: Classifier,
+    pub inputs: Tensor,
+    pub labels: Vec<usize>,
 }
 
-fn case(seed: u64, classes: usize) -> Case {
+pub fn case(seed: u64, classes: usize) -> Case {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let weights: Vec<Vec<f32>> =
         (0..classes).map(|_| (0..WIDTH).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
@@ -33,7 +33,7 @@ fn case(seed: u64, classes: usize) -> Case {
 
 impl Case {
     // Distance of example `row` to the boundary with `class`, without bounds: gap over the dual norm.
-    fn distance(&self, row: usize, class: usize, norm: Norm) -> f64 {
+    pub fn distance(&self, row: usize, class: usize, norm: Norm) -> f64 {
         let x = &self.inputs.as_slice::<f32>()[row * WIDTH..(row + 1) * WIDTH];
         let label = self.labels[row];
         let difference: Vec<f64> =
@@ -49,12 +49,12 @@ impl Case {
         gap / dual
     }
 
-    fn nearest(&self, row: usize, norm: Norm) -> f64 {
+    pub fn nearest(&self, row: usize, norm: Norm) -> f64 {
         let others = (0..self.weights.len()).filter(|&k| k != self.labels[row]);
         others.map(|k| self.distance(row, k, norm)).fold(f64::INFINITY, f64::min)
     }
 
-    fn criterion(&self) -> Criterion {
+    pub fn criterion(&self) -> Criterion {
         Criterion::Misclassify { labels: self.labels.clone() }
     }
 }

@@ -4,5 +4,8 @@ mod ensemble;
 mod errors;
 mod foolbox;
 mod linear;
+mod nearest;
 mod networks;
 mod promises;
+mod queries;
+mod universal;

@@ -2,8 +2,8 @@
 
 use crate::networks::{examples, random, small_cnn};
 use perturb_attack::{
-    Adversarial, Apgd, ApgdT, Ascent, Attack, Ball, Classifier, Criterion, DeepFool, Fab, Fgsm, Norm, Pgd, Seed,
-    Square, minimal_epsilon,
+    Adversarial, Apgd, ApgdT, Ascent, Attack, Ball, Boundary, CarliniWagner, Classifier, Criterion, Ddn, DeepFool,
+    ElasticNet, Estimated, Fab, Fgsm, HopSkipJump, Jsma, Norm, OnePixel, Pgd, Seed, Spatial, Square, minimal_epsilon,
 };
 use perturb_graph::Tensor;
 use perturb_nn::peers::mlp;
@@ -24,16 +24,35 @@ fn attacks(norm: Norm) -> Vec<Box<dyn Attack>> {
         Box::new(Ascent { steps: 5, ..Ascent::di_fgsm() }),
         Box::new(Ascent { steps: 5, ..Ascent::ti_fgsm() }),
     ];
+    all.push(Box::new(Spatial { steps: 8, rate: 0.2, ..Spatial::default() }));
+    if norm == Norm::L0 {
+        all.push(Box::new(Jsma { share: 0.5, ..Jsma::default() }));
+        all.push(Box::new(Jsma { change: -0.5, ..Jsma::default() }));
+        all.push(Box::new(OnePixel { population: 12, generations: 3, ..OnePixel::default() }));
+    }
+    if norm == Norm::Linf {
+        all.push(Box::new(Estimated { steps: 4, pairs: 8, ..Estimated::spsa() }));
+        all.push(Box::new(Estimated { steps: 4, pairs: 8, ..Estimated::nes() }));
+    }
+    if norm == Norm::L2 {
+        all.push(Box::new(Ddn { steps: 15, ..Ddn::default() }));
+        all.push(Box::new(CarliniWagner { steps: 15, searches: 4, ..CarliniWagner::default() }));
+        all.push(Box::new(Boundary { steps: 40, ..Boundary::default() }));
+    }
+    if matches!(norm, Norm::L1 | Norm::L2) {
+        all.push(Box::new(ElasticNet { steps: 15, searches: 4, ..ElasticNet::default() }));
+    }
     if norm != Norm::L0 {
         all.push(Box::new(Apgd { steps: 12, restarts: 2, ..Apgd::ce() }));
         all.push(Box::new(Apgd { steps: 12, ..Apgd::dlr() }));
         all.push(Box::new(ApgdT { steps: 12, ..ApgdT::default() }));
         all.push(Box::new(Fab { steps: 6, restarts: 2, ..Fab::default() }));
         all.push(Box::new(Fab { steps: 6, restarts: 2, ..Fab::targeted() }));
+        all.push(Box::new(Square { queries: 60, ..Square::default() }));
     }
     if matches!(norm, Norm::L2 | Norm::Linf) {
         all.push(Box::new(DeepFool::default()));
-        all.push(Box::new(Square { queries: 60, ..Square::default() }));
+        all.push(Box::new(HopSkipJump { steps: 3, initial_evaluations: 20, ..HopSkipJump::default() }));
     }
     all
 }
@@ -42,7 +61,7 @@ const NORMS: [Norm; 4] = [Norm::L0, Norm::L1, Norm::L2, Norm::Linf];
 
 fn check(model: &Classifier, inputs: &Tensor, criterion: &Criterion, ball: &Ball, found: &Adversarial) {
     let width = inputs.count() / inputs.shape()[0];
-    let logits = model.logits(&found.inputs).unwrap();
+    let (clean, logits) = (model.logits(inputs).unwrap(), model.logits(&found.inputs).unwrap());
     assert_eq!(found.inputs.shape(), inputs.shape());
     let rows = inputs.as_slice::<f32>().chunks(width).zip(found.inputs.as_slice::<f32>().chunks(width));
     for (row, (center, x)) in rows.enumerate() {
@@ -50,7 +69,13 @@ fn check(model: &Classifier, inputs: &Tensor, criterion: &Criterion, ball: &Ball
         assert_eq!(found.distances[row], ball.distance(center, x));
         let z = &logits.as_slice::<f32>()[row * model.classes()..(row + 1) * model.classes()];
         assert_eq!(found.success[row], criterion.is_adversarial(row, z));
-        assert_eq!(found.queries[row] == 0, found.distances[row] == 0.0 && found.success[row]);
+        let z = &clean.as_slice::<f32>()[row * model.classes()..(row + 1) * model.classes()];
+        if criterion.is_adversarial(row, z) {
+            assert_eq!((found.success[row], found.distances[row], found.queries[row]), (true, 0.0, 0));
+        } else {
+            // Decision-based attacks may have nothing to start from.
+            assert!(found.queries[row] > 0 || (found.distances[row] == 0.0 && !found.success[row]));
+        }
     }
 }
 
@@ -70,7 +95,10 @@ fn results_are_in_the_ball_and_verified() {
             _ => Criterion::Misclassify { labels: classes },
         };
         for norm in NORMS {
-            let ball = Ball::new(norm, 10f64.powf(rng.random_range(-4.0..0.7)), (0.0, 1.0)).unwrap();
+            let budget = 10f64.powf(rng.random_range(-4.0..0.7));
+            // An ℓ0 ball with room for a pixel of two channels.
+            let budget = if norm == Norm::L0 { 2.0 + budget } else { budget };
+            let ball = Ball::new(norm, budget, (0.0, 1.0)).unwrap();
             for attack in attacks(norm) {
                 let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(3, 0)).unwrap();
                 check(&model, &inputs, &criterion, &ball, &found);
@@ -147,7 +175,7 @@ fn square_beats_noise_and_keeps_to_its_queries() {
     let model = Classifier::new(&mlp(), 32).unwrap();
     let inputs = examples(7, 32, &[1, 28, 28], 0.0, 1.0);
     let criterion = Criterion::Misclassify { labels: labels(&model, &inputs) };
-    for (norm, epsilon) in [(Norm::Linf, 0.02), (Norm::L2, 0.4)] {
+    for (norm, epsilon) in [(Norm::Linf, 0.02), (Norm::L2, 0.4), (Norm::L1, 4.0)] {
         let ball = Ball::new(norm, epsilon, (0.0, 1.0)).unwrap();
         let count = |queries| {
             let square = Square { queries, ..Square::default() };

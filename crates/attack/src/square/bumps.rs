@@ -1,13 +1,30 @@
-//! The ℓ2 search (algorithm 3): bumps that move perturbation from one window to another.
+//! The search in ℓ2 (algorithm 3) and ℓ1 (Croce and Hein 2021, §4): bumps that move perturbation from one window to
+//! another.
 
 use crate::geometry::{Geometry, Window, random_sign};
-use perturb_threat::Ball;
+use perturb_threat::{Ball, Norm};
 use rand::{Rng, RngExt};
 
 /// Keeps an unperturbed window from dividing by zero.
 const TINY: f64 = 1e-10;
 /// Number of tiles along each axis at the start.
 const TILES: usize = 5;
+
+// Sum of |v|ᵖ, of the norm that the ball is measured in.
+fn mass<'a>(norm: Norm, values: impl Iterator<Item = &'a f64>) -> f64 {
+    match norm {
+        Norm::L1 => values.map(|v| v.abs()).sum(),
+        _ => values.map(|v| v * v).sum(),
+    }
+}
+
+fn length<'a>(norm: Norm, values: impl Iterator<Item = &'a f64>) -> f64 {
+    root(norm, mass(norm, values))
+}
+
+fn root(norm: Norm, mass: f64) -> f64 {
+    if norm == Norm::L1 { mass } else { mass.sqrt() }
+}
 
 /// A grid of 5 × 5 bumps of random sign, of norm ε together.
 pub(crate) fn start(center: &[f32], ball: &Ball, geometry: &Geometry, rng: &mut impl Rng) -> Vec<f32> {
@@ -17,7 +34,7 @@ pub(crate) fn start(center: &[f32], ball: &Ball, geometry: &Geometry, rng: &mut 
     let mut delta = vec![0.0; geometry.count()];
     for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
         let window = Window { top: top + row * height, left: left + column * width, height, width };
-        let bump = dipole(height, width, rng);
+        let bump = dipole(ball.norm(), height, width, rng);
         for channel in 0..geometry.channels {
             let sign = random_sign(rng);
             geometry.indices(channel, window).zip(&bump).for_each(|(i, b)| delta[i] = sign * b);
@@ -39,53 +56,56 @@ pub(crate) fn propose(
     let mut delta: Vec<f64> = x.iter().zip(center).map(|(&v, &c)| f64::from(v) - f64::from(c)).collect();
     let size = geometry.window_size(share, 3, true);
     let (target, source) = (geometry.place(size, rng), geometry.place(size, rng));
-    let unused = (ball.epsilon().powi(2) - square(delta.iter())).max(0.0) / geometry.channels as f64;
-    let bump = dipole(size.0, size.1, rng);
+    let norm = ball.norm();
+    let budget = mass(norm, [ball.epsilon()].iter());
+    let unused = (budget - mass(norm, delta.iter())).max(0.0) / geometry.channels as f64;
+    // In ℓ1 more than there is: the projection takes it back where it is least.
+    let excess = if norm == Norm::L1 { geometry.channels as f64 } else { 1.0 };
+    let bump = dipole(norm, size.0, size.1, rng);
     for channel in 0..geometry.channels {
         let sign = random_sign(rng);
         let indices: Vec<usize> = geometry.indices(channel, target).collect();
-        let old = square(indices.iter().map(|&i| &delta[i])).sqrt() + TINY;
+        let old = length(norm, indices.iter().map(|&i| &delta[i])) + TINY;
         let shape: Vec<f64> = indices.iter().zip(&bump).map(|(&i, b)| sign * b + delta[i] / old).collect();
-        let within: f64 = square(indices.iter().map(|&i| &delta[i]));
+        let within = mass(norm, indices.iter().map(|&i| &delta[i]));
         indices.iter().for_each(|&i| delta[i] = 0.0);
-        let emptied: f64 = square(geometry.indices(channel, source).map(|i| delta[i]).collect::<Vec<_>>().iter());
+        let emptied = mass(norm, geometry.indices(channel, source).map(|i| delta[i]).collect::<Vec<_>>().iter());
         geometry.indices(channel, source).for_each(|i| delta[i] = 0.0);
-        let length = (unused + within + emptied).sqrt() / (square(shape.iter()).sqrt() + TINY);
-        indices.iter().zip(&shape).for_each(|(&i, s)| delta[i] = s * length);
+        let scale = excess * root(norm, unused + within + emptied) / (length(norm, shape.iter()) + TINY);
+        indices.iter().zip(&shape).for_each(|(&i, s)| delta[i] = s * scale);
     }
     place(center, &delta, ball)
 }
 
-// The direction of delta at distance ε, within the bounds.
+// The direction of delta at distance ε, in ℓ1 delta itself; projected.
 fn place(center: &[f32], delta: &[f64], ball: &Ball) -> Vec<f32> {
-    let factor = ball.epsilon() / square(delta.iter()).sqrt().max(f64::MIN_POSITIVE);
+    let factor = match ball.norm() {
+        Norm::L1 => 1.0,
+        norm => ball.epsilon() / length(norm, delta.iter()).max(f64::MIN_POSITIVE),
+    };
     let mut x: Vec<f32> = center.iter().zip(delta).map(|(&c, d)| (f64::from(c) + factor * d) as f32).collect();
     ball.project(center, &mut x);
     x
 }
 
-fn square<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
-    values.map(|v| v * v).sum()
-}
-
 // The update of §3.4 of the paper: a positive bump next to a negative one, of norm 1; split along the longer axis, along
 // either if square.
-fn dipole(height: usize, width: usize, rng: &mut impl Rng) -> Vec<f64> {
+fn dipole(norm: Norm, height: usize, width: usize, rng: &mut impl Rng) -> Vec<f64> {
     let by_rows = if height == width { rng.random::<bool>() } else { height > width };
     let (long, short) = if by_rows { (height, width) } else { (width, height) };
-    let mut upright = bump(long / 2, short);
-    upright.extend(bump(long - long / 2, short).iter().map(|b| -b));
-    let norm = square(upright.iter()).sqrt();
+    let mut upright = bump(norm, long / 2, short);
+    upright.extend(bump(norm, long - long / 2, short).iter().map(|b| -b));
+    let total = length(norm, upright.iter());
     let at = |row: usize, column: usize| if by_rows { row * width + column } else { column * height + row };
-    (0..height * width).map(|i| upright[at(i / width, i % width)] / norm).collect()
+    (0..height * width).map(|i| upright[at(i / width, i % width)] / total).collect()
 }
 
-// Nested rectangles around the middle, the k-th of weight 1/k²; norm 1.
-fn bump(height: usize, width: usize) -> Vec<f64> {
+// Nested rectangles around the middle, the k-th of weight 1/k², in ℓ1 1/k⁴; norm 1.
+fn bump(norm: Norm, height: usize, width: usize) -> Vec<f64> {
     let (middle_row, middle_column) = (height as isize / 2, width as isize / 2);
     let mut values = vec![0.0; height * width];
     for k in 0..=middle_row.max(middle_column) {
-        let weight = 1.0 / ((k + 1) * (k + 1)) as f64;
+        let weight = ((k + 1) as f64).powi(if norm == Norm::L1 { -4 } else { -2 });
         let span = |middle: isize, size: usize| {
             let (start, end) = (middle - k, middle + k + 1);
             start.max(0) as usize..(end as usize).min(size)
@@ -94,14 +114,13 @@ fn bump(height: usize, width: usize) -> Vec<f64> {
             span(middle_column, width).for_each(|column| values[row * width + column] += weight);
         }
     }
-    let norm = square(values.iter()).sqrt().max(f64::MIN_POSITIVE);
-    values.iter().map(|v| v / norm).collect()
+    let total = length(norm, values.iter()).max(f64::MIN_POSITIVE);
+    values.iter().map(|v| v / total).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perturb_threat::Norm;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -110,7 +129,7 @@ mod tests {
     fn bump_is_the_sum_of_nested_rectangles() {
         let norm = (1.25f64.powi(2) + 8.0 / 16.0).sqrt();
         let expected = [0.25, 0.25, 0.25, 0.25, 1.25, 0.25, 0.25, 0.25, 0.25];
-        for (b, e) in bump(3, 3).iter().zip(expected) {
+        for (b, e) in bump(Norm::L2, 3, 3).iter().zip(expected) {
             assert!((b - e / norm).abs() < 1e-15);
         }
     }
@@ -119,8 +138,8 @@ mod tests {
     fn dipole_has_norm_one_and_halves_of_opposite_sign() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for (height, width) in [(1, 1), (3, 3), (7, 7), (1, 8), (9, 4)] {
-            let values = dipole(height, width, &mut rng);
-            assert!((square(values.iter()) - 1.0).abs() < 1e-12);
+            let values = dipole(Norm::L2, height, width, &mut rng);
+            assert!((mass(Norm::L2, values.iter()) - 1.0).abs() < 1e-12);
             let positive = values.iter().filter(|&&v| v > 0.0).count();
             let (long, short) = (height.max(width), height.min(width));
             assert_eq!(positive, long / 2 * short);
@@ -141,6 +160,20 @@ mod tests {
                 assert!(distance <= 0.5 && distance > 0.4999, "{geometry:?}: {distance}");
                 x = propose(&center, &x, &ball, &geometry, share, &mut rng);
             }
+        }
+    }
+
+    #[test]
+    fn sparse_points_use_the_budget() {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        let geometry = Geometry { channels: 3, height: 12, width: 12 };
+        let ball = Ball::new(Norm::L1, 4.0, (0.0, 1.0)).unwrap();
+        let center = vec![0.5f32; 432];
+        let mut x = start(&center, &ball, &geometry, &mut rng);
+        for _ in 0..40 {
+            let distance = ball.distance(&center, &x);
+            assert!(distance <= 4.0 && distance > 3.99, "{distance}");
+            x = propose(&center, &x, &ball, &geometry, 0.2, &mut rng);
         }
     }
 
