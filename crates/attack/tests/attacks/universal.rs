@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 #[test]
 fn one_perturbation_fools_more_than_noise_of_its_size() {
-    for (norm, epsilon) in [(Norm::Linf, 0.15), (Norm::L2, 0.7)] {
+    for (norm, epsilon) in [(Norm::Linf, 0.05), (Norm::L2, 0.25)] {
         let model = Classifier::new(&random(3, &[30]), 1).unwrap();
         // Alike enough for one direction to suit many.
         let inputs = examples(3, 60, &[30], 0.4, 0.6);
@@ -23,15 +23,14 @@ fn one_perturbation_fools_more_than_noise_of_its_size() {
         assert!(moved.as_slice::<f32>().iter().all(|v| (0.0..=1.0).contains(v)));
         let mut rng = ChaCha8Rng::seed_from_u64(9);
         let mut noise = universal.clone();
-        let mut largest = 0.0f64;
+        let mut mean = 0.0f64;
         for _ in 0..20 {
             let scale = if norm == Norm::Linf { epsilon } else { epsilon / 30f64.sqrt() };
             let signs = (0..30).map(|_| if rng.random::<bool>() { scale as f32 } else { -scale as f32 }).collect();
             noise.delta = Tensor::new([30], signs).unwrap();
-            largest = largest.max(noise.success_rate(&model, &inputs, &criterion).unwrap());
+            mean += noise.success_rate(&model, &inputs, &criterion).unwrap() / 20.0;
         }
-        println!("{norm:?}: universal {rate}, the best of 20 noises {largest}");
-        assert!(rate > largest, "{norm:?}: universal {rate}, noise {largest}");
+        assert!(rate > mean + 0.2, "{norm:?}: universal {rate}, noise {mean}");
     }
 }
 

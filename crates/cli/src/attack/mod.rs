@@ -1,0 +1,80 @@
+//! `perturb attack`: adversarial examples of one image, or of a data set.
+
+mod image;
+mod list;
+mod plan;
+mod set;
+
+use crate::preprocessing::PreprocessingArgs;
+use crate::{CliError, parse};
+use plan::{AttackNorm, Method, method};
+use std::path::PathBuf;
+
+/// Options of `perturb attack`.
+#[derive(clap::Args, Debug)]
+pub struct AttackArgs {
+    /// The model.
+    #[arg(required_unless_present = "list")]
+    model: Option<PathBuf>,
+    /// The image, PNG or JPEG, of the model's input size; or a data set: .npz, .npy, IDX, CIFAR-10 binary, or a folder.
+    #[arg(value_name = "IMAGE_OR_DATA", required_unless_present = "list")]
+    image: Option<PathBuf>,
+    /// List the attacks.
+    #[arg(long)]
+    list: bool,
+    /// Which attack; `--list` shows them.
+    #[arg(long, value_name = "NAME", default_value = "pgd", value_parser = method)]
+    attack: Method,
+    /// Budget in units of the pixels, a number or a fraction such as 8/255; for ℓ0 a number of coordinates. Attacks that
+    /// look for the nearest example need none, and with one stop within it (default for the others: 8/255 for ℓ∞, 0.5 for
+    /// ℓ2, 12 for ℓ1, 10 for ℓ0).
+    #[arg(long, value_name = "E", value_parser = parse::epsilon)]
+    epsilon: Option<f64>,
+    /// Norm of the budget (default: the attack's usual one).
+    #[arg(long)]
+    norm: Option<AttackNorm>,
+    /// The true class (default: that of the data set, or the predicted one).
+    #[arg(long, value_name = "CLASS")]
+    label: Option<usize>,
+    /// The class to reach (default: any other).
+    #[arg(long, value_name = "CLASS", conflicts_with = "label")]
+    target: Option<usize>,
+    /// The adversarial image, or for a data set the .npz of adversarial examples; a .json with norms and predictions goes
+    /// beside it (default: adversarial.png or adversarial.npz).
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Labels of a data set, where they are not found with it.
+    #[arg(long, value_name = "PATH")]
+    labels: Option<PathBuf>,
+    /// Use the first N examples of a data set.
+    #[arg(long, value_name = "N", value_parser = parse::count)]
+    limit: Option<usize>,
+    /// Examples of a data set that the model runs on at once.
+    #[arg(long, value_name = "N", default_value = "64", value_parser = parse::count)]
+    batch: usize,
+    /// Range of the values of a data set that are not bytes.
+    #[arg(long, value_name = "LOW:HIGH", default_value = "0:1", value_parser = parse::range, allow_hyphen_values = true)]
+    pixel_range: (f64, f64),
+    #[command(flatten)]
+    preprocessing: PreprocessingArgs,
+}
+
+/// Lists the attacks, or attacks and writes what was found.
+///
+/// # Errors
+/// If the model, the image or the data cannot be used, options do not fit, or a file cannot be written.
+pub fn run(args: &AttackArgs) -> Result<(), CliError> {
+    let (Some(model), Some(image), false) = (&args.model, &args.image, args.list) else {
+        list::print();
+        return Ok(());
+    };
+    let extension = image.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
+        image::run(args, model, image)
+    } else {
+        set::run(args, model, image)
+    }
+}

@@ -1,0 +1,117 @@
+//! Which attack within which ball, from the options.
+
+use super::AttackArgs;
+use crate::CliError;
+use perturb::attack::registry::{Entry, attacks, find};
+use perturb::attack::{Attack, Ball, Norm};
+
+/// Norms of a budget.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
+pub enum AttackNorm {
+    /// Largest magnitude.
+    Linf,
+    /// Euclidean length.
+    L2,
+    /// Sum of magnitudes.
+    L1,
+    /// Number of coordinates.
+    L0,
+}
+
+impl From<AttackNorm> for Norm {
+    fn from(norm: AttackNorm) -> Norm {
+        match norm {
+            AttackNorm::Linf => Norm::Linf,
+            AttackNorm::L2 => Norm::L2,
+            AttackNorm::L1 => Norm::L1,
+            AttackNorm::L0 => Norm::L0,
+        }
+    }
+}
+
+/// Name and title of the attack that is not one on each example.
+pub const UNIVERSAL: (&str, &str) =
+    ("uap", "One perturbation for all examples of a data set (Moosavi-Dezfooli et al. 2017)");
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum Method {
+    /// An attack on each example.
+    Each(&'static Entry),
+    /// One perturbation for all.
+    Universal,
+}
+
+/// The attack of a name.
+pub fn method(name: &str) -> Result<Method, String> {
+    if name.eq_ignore_ascii_case(UNIVERSAL.0) {
+        return Ok(Method::Universal);
+    }
+    find(name).map(Method::Each).map_err(|error| format!("{error} `perturb attack --list` shows all"))
+}
+
+/// An attack and the ball that it searches.
+pub struct Plan {
+    pub attack: Box<dyn Attack>,
+    pub ball: Ball,
+    /// The budget, if there is one.
+    pub epsilon: Option<f64>,
+}
+
+/// The plan of an attack on each example, with values in `range`; warns of a budget that limits nothing.
+///
+/// # Errors
+/// If the attack does not work in the norm asked for.
+pub fn plan(args: &AttackArgs, entry: &'static Entry, range: (f64, f64), width: usize) -> Result<Plan, CliError> {
+    let attack = entry.attack();
+    let norm = args.norm.map_or(entry.norms[0], Norm::from);
+    if !entry.norms.contains(&norm) {
+        let names = |norms: &[Norm]| norms.iter().map(|n| n.name()).collect::<Vec<_>>().join(", ");
+        let able = attacks().iter().filter(|e| e.norms.contains(&norm)).map(|e| e.name).collect::<Vec<_>>();
+        return Err(CliError::Usage(format!(
+            "{} works in {}, not in {}; attacks that do: {}",
+            entry.name,
+            names(entry.norms),
+            norm.name(),
+            able.join(", ")
+        )));
+    }
+    let epsilon = match args.epsilon {
+        None if attack.minimizes_distance() => None,
+        given => Some(budget(given, norm, range, width)),
+    };
+    let ball = Ball::new(norm, epsilon.unwrap_or(f64::INFINITY), range)?;
+    Ok(Plan { attack, ball, epsilon })
+}
+
+/// The budget given or usual in a norm; warns if every value in the range is within it.
+pub fn budget(given: Option<f64>, norm: Norm, (low, high): (f64, f64), width: usize) -> f64 {
+    let Some(epsilon) = given else {
+        return match norm {
+            Norm::Linf => 8.0 / 255.0,
+            Norm::L2 => 0.5,
+            Norm::L1 => 12.0,
+            Norm::L0 => 10.0,
+        };
+    };
+    let span = high - low;
+    let everything = match norm {
+        Norm::Linf => span,
+        Norm::L2 => span * (width as f64).sqrt(),
+        Norm::L1 => span * width as f64,
+        Norm::L0 => width as f64,
+    };
+    if epsilon >= everything {
+        let meant = if norm == Norm::Linf && epsilon > span && high == 1.0 && epsilon < 256.0 {
+            format!("; a budget in steps of 1/255 is written --epsilon {epsilon}/255")
+        } else {
+            String::new()
+        };
+        eprintln!(
+            "warning: --epsilon {epsilon} limits nothing: any two inputs with values from {low} to {high} are at most \
+             {everything:.4} apart in {}{meant}",
+            norm.name()
+        );
+    }
+    epsilon
+}
