@@ -1,6 +1,7 @@
 //! The model under attack, compiled for batches of one size.
 
 use crate::loss::Objective;
+use crate::seed::Key;
 use crate::{AttackError, Loss};
 use perturb_engine::{Executable, Options};
 use perturb_graph::{DType, Expr, Graph, Shape, Tensor, grad, vmap};
@@ -11,9 +12,13 @@ use std::sync::{Arc, Mutex};
 ///
 /// All passes run on batches of one fixed size, the last one padded, because sums are rounded differently at other sizes:
 /// so the result for an example does not depend on what it is batched with.
+///
+/// A randomised model has a second input, a key (see [`Expr::try_random_bits`]): every run on an example gets another one.
 pub struct Classifier {
     // [batch, …shape of the graph's input] and [batch, classes].
     input: Expr,
+    // [batch, 2], of a randomised model.
+    key: Option<Expr>,
     logits: Expr,
     example: Shape,
     width: usize,
@@ -48,10 +53,15 @@ impl Classifier {
             return Err(AttackError::EmptyBatch);
         }
         let model = |reason: String| AttackError::Model { reason };
-        let ([input], [(_, output)]) = (graph.inputs.as_slice(), graph.outputs.as_slice()) else {
+        let ([input, keys @ ..], [(_, output)]) = (graph.inputs.as_slice(), graph.outputs.as_slice()) else {
             let (i, o) = (graph.inputs.len(), graph.outputs.len());
             return Err(model(format!("it has {i} inputs and {o} outputs, not one of each")));
         };
+        let is_key = |key: &Expr| key.dtype() == DType::I64 && key.shape()[..] == [2];
+        if keys.len() > 1 || !keys.iter().all(is_key) {
+            let i = graph.inputs.len();
+            return Err(model(format!("it has {i} inputs, not one, nor one and a random key i64[2]")));
+        }
         if (input.dtype(), output.dtype()) != (DType::F32, DType::F32) {
             return Err(model(format!("it maps {} to {}, not f32 to f32", input.dtype(), output.dtype())));
         }
@@ -69,8 +79,13 @@ impl Classifier {
         }
         let batched = graph.vmap(batch)?;
         let logits = batched.outputs[0].1.try_reshape([batch, classes])?;
-        let input = batched.inputs[0].clone();
-        Ok(Classifier { input, logits, example, width, batch, classes, compiled: Mutex::default() })
+        let (input, key) = (batched.inputs[0].clone(), batched.inputs.get(1).cloned());
+        Ok(Classifier { input, key, logits, example, width, batch, classes, compiled: Mutex::default() })
+    }
+
+    /// Whether two runs on the same example may differ.
+    pub fn is_randomized(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Examples per run.
@@ -93,7 +108,8 @@ impl Classifier {
     /// # Errors
     /// If the inputs do not fit or the engine fails.
     pub fn logits(&self, inputs: &Tensor) -> Result<Tensor, AttackError> {
-        let logits = self.logits_of(self.rows(inputs)?)?;
+        let rows = self.rows(inputs)?;
+        let logits = self.logits_of(rows, &self.first_keys(rows))?;
         Ok(Tensor::new([logits.len() / self.classes, self.classes], logits)?)
     }
 
@@ -102,7 +118,8 @@ impl Classifier {
     /// # Errors
     /// If the inputs do not fit or the engine fails.
     pub fn predictions(&self, inputs: &Tensor) -> Result<Vec<Option<usize>>, AttackError> {
-        let logits = self.logits_of(self.rows(inputs)?)?;
+        let rows = self.rows(inputs)?;
+        let logits = self.logits_of(rows, &self.first_keys(rows))?;
         Ok(logits.chunks_exact(self.classes).map(crate::criterion::prediction).collect())
     }
 
@@ -120,7 +137,7 @@ impl Classifier {
         crate::Criterion::Misclassify { labels: classes.to_vec() }.check(rows.len() / self.width, self.classes)?;
         let objective = Objective::Class(loss);
         let weights: Vec<f32> = classes.iter().flat_map(|&c| objective.weights(self.classes, c, c)).collect();
-        let found = self.gradient_of(objective, rows, &weights)?;
+        let found = self.gradient_of(objective, rows, &weights, &self.first_keys(rows))?;
         let logits = Tensor::new([classes.len(), self.classes], found.logits)?;
         Ok((logits, Tensor::new(inputs.shape(), found.gradients)?))
     }
@@ -144,12 +161,17 @@ impl Classifier {
         self.width
     }
 
+    // Keys where there is no seed.
+    fn first_keys(&self, rows: &[f32]) -> Vec<Key> {
+        (0..(rows.len() / self.width) as i64).map(|row| [0, row]).collect()
+    }
+
     /// Logits `[n, classes]` of `n` examples.
-    pub(crate) fn logits_of(&self, rows: &[f32]) -> Result<Vec<f32>, AttackError> {
+    pub(crate) fn logits_of(&self, rows: &[f32], keys: &[Key]) -> Result<Vec<f32>, AttackError> {
         let exe = self.executable(Pass::Logits)?;
         let mut logits = Vec::with_capacity(rows.len() / self.width * self.classes);
-        for part in rows.chunks(self.batch * self.width) {
-            let outputs = exe.run(&[&self.padded(part)?])?;
+        for (part, keys) in rows.chunks(self.batch * self.width).zip(keys.chunks(self.batch)) {
+            let outputs = self.run(&exe, vec![self.padded(part)?], keys)?;
             logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len() / self.width * self.classes]);
         }
         Ok(logits)
@@ -161,18 +183,19 @@ impl Classifier {
         objective: Objective,
         rows: &[f32],
         weights: &[f32],
+        keys: &[Key],
     ) -> Result<Derivatives, AttackError> {
         let exe = self.executable(Pass::Gradient(objective))?;
         let mut found = Derivatives { logits: Vec::new(), gradients: Vec::with_capacity(rows.len()) };
         let parts = rows.chunks(self.batch * self.width).zip(weights.chunks(self.batch * self.classes));
-        for (part, chosen) in parts {
+        for ((part, chosen), keys) in parts.zip(keys.chunks(self.batch)) {
             let mut padded = Vec::with_capacity(self.batch * self.classes);
             padded.extend_from_slice(chosen);
             while padded.len() < self.batch * self.classes {
                 padded.extend_from_slice(&chosen[..self.classes]);
             }
             let padded = Tensor::new([self.batch, self.classes], padded)?;
-            let outputs = exe.run(&[&self.padded(part)?, &padded])?;
+            let outputs = self.run(&exe, vec![self.padded(part)?, padded], keys)?;
             found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..chosen.len()]);
             found.gradients.extend_from_slice(&outputs[1].as_slice::<f32>()[..part.len()]);
         }
@@ -186,10 +209,11 @@ impl Classifier {
         rows: &[f32],
         weights: &[f32],
         count: usize,
+        keys: &[Key],
     ) -> Result<Derivatives, AttackError> {
         let exe = self.executable(Pass::LogitGradients(count))?;
         let mut found = Derivatives { logits: Vec::new(), gradients: vec![0.0; rows.len() * count] };
-        for (k, part) in rows.chunks(self.batch * self.width).enumerate() {
+        for (k, (part, keys)) in rows.chunks(self.batch * self.width).zip(keys.chunks(self.batch)).enumerate() {
             let (first, size) = (k * self.batch, part.len() / self.width);
             let mut by_function = vec![0.0f32; count * self.batch * self.classes];
             for (i, f) in (0..size).flat_map(|i| (0..count).map(move |f| (i, f))) {
@@ -198,7 +222,7 @@ impl Classifier {
                 by_function[to..to + self.classes].copy_from_slice(&weights[from..from + self.classes]);
             }
             let by_function = Tensor::new([count, self.batch, self.classes], by_function)?;
-            let outputs = exe.run(&[&self.padded(part)?, &by_function])?;
+            let outputs = self.run(&exe, vec![self.padded(part)?, by_function], keys)?;
             found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..size * self.classes]);
             let gradients = outputs[1].as_slice::<f32>();
             for (i, f) in (0..size).flat_map(|i| (0..count).map(move |f| (i, f))) {
@@ -208,6 +232,15 @@ impl Classifier {
             }
         }
         Ok(found)
+    }
+
+    fn run(&self, exe: &Executable, mut feeds: Vec<Tensor>, keys: &[Key]) -> Result<Vec<Tensor>, AttackError> {
+        if self.is_randomized() {
+            let mut values = keys.concat();
+            values.resize(2 * self.batch, 0);
+            feeds.push(Tensor::new([self.batch, 2], values)?);
+        }
+        Ok(exe.run(&feeds.iter().collect::<Vec<&Tensor>>())?)
     }
 
     // A full batch: what is missing repeats the first row.
@@ -232,10 +265,11 @@ impl Classifier {
 
     fn compile(&self, pass: Pass) -> Result<Executable, AttackError> {
         let (x, z) = (std::slice::from_ref(&self.input), &self.logits);
+        let inputs = |more: &[Expr]| [x, more, self.key.as_slice()].concat();
         let weights = Expr::input("weights", z.shape(), DType::F32);
         let (gradient, weights) = match pass {
             Pass::Logits => {
-                return Ok(Executable::compile(std::slice::from_ref(z), x, &Options::default())?);
+                return Ok(Executable::compile(std::slice::from_ref(z), &inputs(&[]), &Options::default())?);
             }
             Pass::Gradient(objective) => (grad(&objective.total(z, &weights), x)?.remove(0), weights),
             Pass::LogitGradients(count) => {
@@ -244,6 +278,6 @@ impl Classifier {
                 (vmap(&one, &[(weights, several.clone())], count)?.remove(0), several)
             }
         };
-        Ok(Executable::compile(&[z.clone(), gradient], &[self.input.clone(), weights], &Options::default())?)
+        Ok(Executable::compile(&[z.clone(), gradient], &inputs(&[weights]), &Options::default())?)
     }
 }

@@ -119,8 +119,7 @@ impl DeepFool {
                 weights[search.current(criterion)] -= 1.0;
             }
         }
-        let found = model.logit_gradients_of(&problem.gather(&rows), &weights, count)?;
-        problem.count(&rows);
+        let found = problem.logit_gradients(&rows, &problem.gather(&rows), &weights, count)?;
         let per_example = found.gradients.chunks_exact(count * width);
         for ((search, z), gradients) in pending.iter_mut().zip(found.logits.chunks_exact(classes)).zip(per_example) {
             let from = search.current(criterion);

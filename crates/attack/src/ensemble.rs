@@ -11,6 +11,8 @@ pub enum Version {
     Standard,
     /// APGD-CE and APGD-DLR with 5 restarts, FAB with 5 restarts, Square, APGD-T, FAB-T.
     Plus,
+    /// For randomised models: APGD-CE and APGD-DLR with gradients averaged over 20 runs.
+    Rand,
 }
 
 /// AutoAttack (Croce and Hein 2020): parameter-free attacks one after another, each on the examples that resisted those
@@ -35,6 +37,9 @@ impl AutoAttack {
                 Box::new(Fab::targeted()),
                 Box::new(Square::default()),
             ],
+            Version::Rand => {
+                vec![Box::new(Apgd { samples: 20, ..Apgd::ce() }), Box::new(Apgd { samples: 20, ..Apgd::dlr() })]
+            }
             Version::Plus => vec![
                 Box::new(Apgd { restarts: 5, ..Apgd::ce() }),
                 Box::new(Apgd { restarts: 5, ..Apgd::dlr() }),
@@ -52,6 +57,7 @@ impl Attack for AutoAttack {
         match self.version {
             Version::Standard => "AutoAttack",
             Version::Plus => "AutoAttack+",
+            Version::Rand => "AutoAttack, randomised",
         }
     }
 

@@ -184,8 +184,7 @@ impl Fab {
             }
         }
         let points = |pending: &[Search]| pending.iter().flat_map(|s| &s.x).copied().collect::<Vec<f32>>();
-        let found = model.logit_gradients_of(&points(pending), &weights, count)?;
-        problem.count(&rows);
+        let found = problem.logit_gradients(&rows, &points(pending), &weights, count)?;
         let centers: Vec<&[f32]> = rows.iter().map(|&row| problem.center(row)).collect();
         let parts = found.gradients.par_chunks_exact(count * width).zip(found.logits.par_chunks_exact(classes));
         pending.par_iter_mut().zip(parts).zip(&centers).for_each(|((search, (gradients, z)), center)| {

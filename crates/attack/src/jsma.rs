@@ -90,8 +90,7 @@ impl Jsma {
             others[search.target] = 0.0;
         }
         let x: Vec<f32> = pending.iter().flat_map(|s| &s.x).copied().collect();
-        let found = model.logit_gradients_of(&x, &weights, 2)?;
-        problem.count(&rows);
+        let found = problem.logit_gradients(&rows, &x, &weights, 2)?;
         let gradients = found.gradients.par_chunks_exact(2 * width);
         let moved: Vec<bool> = pending.par_iter_mut().zip(gradients).map(|(s, g)| self.change(s, ball, g)).collect();
         let x: Vec<f32> = pending.iter().flat_map(|s| &s.x).copied().collect();

@@ -2,6 +2,7 @@
 
 use crate::classifier::Derivatives;
 use crate::loss::Objective;
+use crate::seed::Key;
 use crate::{Adversarial, AttackError, Classifier, Criterion, Loss, Norm, Seed};
 use perturb_graph::Tensor;
 use perturb_threat::Ball;
@@ -39,7 +40,8 @@ impl<'a> Problem<'a> {
             let (row, position) = (at / model.width(), at % model.width());
             return Err(AttackError::OutOfBounds { row, position, value: centers[at], lo, hi });
         }
-        let clean = model.logits_of(centers)?;
+        let keys: Vec<Key> = (0..examples).map(|row| seed.key(row, 0)).collect();
+        let clean = model.logits_of(centers, &keys)?;
         if let Some(at) = clean.iter().position(|z| !z.is_finite()) {
             return Err(AttackError::NotFinite { row: at / model.classes() });
         }
@@ -97,8 +99,8 @@ impl<'a> Problem<'a> {
 
     /// Logits of one point `x` for each of `rows`, counted.
     pub fn logits(&mut self, rows: &[usize], x: &[f32]) -> Result<Vec<f32>, AttackError> {
-        self.count(rows);
-        self.model.logits_of(x)
+        let keys = self.count(rows);
+        self.model.logits_of(x, &keys)
     }
 
     /// Logits and gradients of an objective at one point `x` for each of `rows`, counted.
@@ -109,8 +111,21 @@ impl<'a> Problem<'a> {
         objective: Objective,
         weights: &[f32],
     ) -> Result<Derivatives, AttackError> {
-        self.count(rows);
-        self.model.gradient_of(objective, x, weights)
+        let keys = self.count(rows);
+        self.model.gradient_of(objective, x, weights, &keys)
+    }
+
+    /// Logits and gradients of `count` linear functions of the logits, at one point `x` for each of `rows`, counted; see
+    /// [`Classifier::logit_gradients_of`].
+    pub fn logit_gradients(
+        &mut self,
+        rows: &[usize],
+        x: &[f32],
+        weights: &[f32],
+        count: usize,
+    ) -> Result<Derivatives, AttackError> {
+        let keys = self.count(rows);
+        self.model.logit_gradients_of(x, weights, count, &keys)
     }
 
     /// Logits and gradients of the criterion's margin at one point `x` for each of `rows`, counted: what an attack that
@@ -144,9 +159,13 @@ impl<'a> Problem<'a> {
         self.ball.epsilon().is_finite() && *best <= self.ball.epsilon()
     }
 
-    /// Counts one run of the model on each of `rows`.
-    pub fn count(&mut self, rows: &[usize]) {
-        rows.iter().for_each(|&row| self.queries[row] += 1);
+    // Counts one run of the model on each of `rows`, and gives its keys.
+    fn count(&mut self, rows: &[usize]) -> Vec<Key> {
+        let run = |&row: &usize| {
+            self.queries[row] += 1;
+            self.seed.key(row, self.queries[row])
+        };
+        rows.iter().map(run).collect()
     }
 
     /// Projects the current points into the ball, for what was found beyond it.
@@ -160,7 +179,8 @@ impl<'a> Problem<'a> {
     /// Returns the current points, each verified by a fresh forward pass and to be in the ball.
     pub fn finish(self) -> Result<Adversarial, AttackError> {
         let (width, classes) = (self.model.width(), self.model.classes());
-        let logits = self.model.logits_of(&self.x)?;
+        let keys: Vec<Key> = (0..self.queries.len()).map(|row| self.seed.key(row, u64::MAX)).collect();
+        let logits = self.model.logits_of(&self.x, &keys)?;
         let pairs = || self.x.chunks_exact(width).enumerate().map(|(row, x)| (row, self.center(row), x));
         let verified = |row: usize| self.criterion.is_adversarial(row, &logits[row * classes..(row + 1) * classes]);
         let success = pairs().map(|(row, c, x)| self.ball.contains(c, x) && verified(row)).collect();

@@ -110,6 +110,13 @@ static ATTACKS: &[Entry] = &[
         AutoAttack { version: Version::Plus }
     ),
     entry!(
+        "autoattack-rand",
+        "AutoAttack for randomised models: APGD with gradients averaged over 20 runs",
+        CONVEX,
+        Gradient,
+        AutoAttack { version: Version::Rand }
+    ),
+    entry!(
         "deepfool",
         "Steps over the nearest linearised boundary (Moosavi-Dezfooli et al. 2016)",
         &[Norm::L2, Norm::Linf],

@@ -3,6 +3,9 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// Seed and stream of the random numbers in a graph.
+pub(crate) type Key = [i64; 2];
+
 /// Where random numbers come from: example `i` of a call draws from a stream of its own, determined by the seed and
 /// `first_index + i`. Whoever attacks a data set in parts gives each part the index of its first example, and gets what
 /// one call would have given.
@@ -27,6 +30,14 @@ impl Seed {
 
     fn position(&self, row: usize) -> usize {
         self.rows.as_ref().map_or(row, |rows| rows[row])
+    }
+
+    /// The key that a randomised model draws from in the given run on an example.
+    pub(crate) fn key(&self, row: usize, run: u64) -> Key {
+        let index = self.first_index.wrapping_add(self.position(row) as u64);
+        // An odd factor spreads the runs over all seeds.
+        let seed = self.value ^ run.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        [seed as i64, index as i64]
     }
 
     pub(crate) fn stream(&self, row: usize) -> ChaCha8Rng {

@@ -3,7 +3,7 @@
 mod adaptive;
 mod sparse;
 
-use crate::ascent::{Climb, Climber, climb};
+use crate::ascent::{Climb, Climber, Hill, climb};
 use crate::loss::Objective;
 use crate::problem::{Problem, require};
 use crate::{Adversarial, Attack, AttackError, Ball, Classifier, Criterion, Loss, Norm, Seed};
@@ -24,12 +24,14 @@ pub struct Apgd {
     pub restarts: usize,
     /// Share ρ of steps between checkpoints that must raise the loss.
     pub progress: f64,
+    /// Runs of a randomised model over which each gradient is averaged; a deterministic one is run once.
+    pub samples: usize,
 }
 
 impl Apgd {
     /// APGD-CE: 100 steps on the cross-entropy, ρ = 0.75.
     pub fn ce() -> Apgd {
-        Apgd { loss: Loss::CrossEntropy, steps: 100, restarts: 1, progress: 0.75 }
+        Apgd { loss: Loss::CrossEntropy, steps: 100, restarts: 1, progress: 0.75, samples: 1 }
     }
 
     /// APGD-DLR: on the difference of logits ratio.
@@ -55,7 +57,9 @@ impl Attack for Apgd {
         ball: &Ball,
         seed: &Seed,
     ) -> Result<Adversarial, AttackError> {
-        let search = Search { name: self.name(), steps: self.steps, restarts: self.restarts, progress: self.progress };
+        require(self.samples > 0, self.name(), "samples", 0.0, "1 or more")?;
+        let Apgd { steps, restarts, progress, samples, .. } = *self;
+        let search = Search { name: self.name(), steps, restarts, progress, samples };
         let class = |_: &Problem, row: usize, round: usize| {
             let class = criterion.classes()[row];
             (round == 0).then_some((class, class))
@@ -99,7 +103,8 @@ impl Attack for ApgdT {
         seed: &Seed,
     ) -> Result<Adversarial, AttackError> {
         require(self.targets > 0, self.name(), "targets", 0.0, "1 or more")?;
-        let search = Search { name: self.name(), steps: self.steps, restarts: self.restarts, progress: self.progress };
+        let ApgdT { steps, restarts, progress, .. } = *self;
+        let search = Search { name: self.name(), steps, restarts, progress, samples: 1 };
         let pair = |problem: &Problem, row: usize, round: usize| match criterion {
             Criterion::Misclassify { labels } if round < self.targets => {
                 problem.rivals(row).get(round).map(|&target| (labels[row], target))
@@ -119,6 +124,7 @@ struct Search {
     steps: usize,
     restarts: usize,
     progress: f64,
+    samples: usize,
 }
 
 impl Search {
@@ -143,10 +149,12 @@ impl Search {
         if ball.norm() == Norm::L1 {
             let phases = Sparse::phases(self.steps);
             let evaluations = phases.iter().map(|steps| steps + 1).sum();
-            self.rounds(&mut problem, objective, evaluations, || Sparse::new(phases), aim)?;
+            let hill = Hill { objective, evaluations, samples: self.samples };
+            self.rounds(&mut problem, hill, || Sparse::new(phases), aim)?;
         } else {
             let rule = || Adaptive::new(self.steps, self.progress);
-            self.rounds(&mut problem, objective, self.steps + 1, rule, aim)?;
+            let hill = Hill { objective, evaluations: self.steps + 1, samples: self.samples };
+            self.rounds(&mut problem, hill, rule, aim)?;
         }
         problem.finish()
     }
@@ -154,8 +162,7 @@ impl Search {
     fn rounds<C: Climb>(
         &self,
         problem: &mut Problem,
-        objective: Objective,
-        evaluations: usize,
+        hill: Hill,
         rule: impl Fn() -> C,
         aim: impl Fn(&Problem, usize, usize) -> Option<(usize, usize)>,
     ) -> Result<(), AttackError> {
@@ -164,7 +171,7 @@ impl Search {
         for round in 0.. {
             pending.retain_mut(|climber| match aim(problem, climber.row, round) {
                 Some((class, target)) => {
-                    climber.aim(objective, classes, class, target);
+                    climber.aim(hill.objective, classes, class, target);
                     true
                 }
                 None => false,
@@ -173,7 +180,7 @@ impl Search {
                 break;
             }
             for _ in 0..self.restarts {
-                climb(problem, &mut pending, objective, evaluations)?;
+                climb(problem, &mut pending, hill)?;
             }
         }
         Ok(())

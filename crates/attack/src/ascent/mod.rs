@@ -63,7 +63,18 @@ impl<C: Climb> Climber<C> {
     }
 }
 
-/// One search of every pending example, of this many evaluations of the model; whoever succeeds leaves `pending`. An
+/// What a search climbs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hill {
+    pub objective: Objective,
+    /// Points at which the model is run.
+    pub evaluations: usize,
+    /// Runs of a randomised model at each point, over which gradients and losses are averaged (expectation over
+    /// transformation, Athalye et al. 2018).
+    pub samples: usize,
+}
+
+/// One search of every pending example, of so many evaluations of the model; whoever succeeds leaves `pending`. An
 /// objective of a class is lowered if the criterion is targeted.
 ///
 /// The search for an example ends at the first candidate that meets the criterion; where none does, the candidate whose
@@ -71,9 +82,9 @@ impl<C: Climb> Climber<C> {
 pub(crate) fn climb<C: Climb>(
     problem: &mut Problem,
     pending: &mut Vec<Climber<C>>,
-    objective: Objective,
-    evaluations: usize,
+    hill: Hill,
 ) -> Result<(), AttackError> {
+    let Hill { objective, evaluations, .. } = hill;
     let ball = problem.ball;
     let sign = if objective == Objective::TargetedDlr { 1.0 } else { problem.criterion.sign() };
     let sites = centers(problem, pending);
@@ -90,21 +101,52 @@ pub(crate) fn climb<C: Climb>(
             break;
         }
         let weights: Vec<f32> = pending.iter().flat_map(|c| &c.weights).copied().collect();
-        let mut found = problem.gradients(&rows, &x, objective, &weights)?;
+        let mut slope = slopes(problem, hill, &rows, &x, &weights)?;
         if sign < 0.0 {
-            found.gradients.iter_mut().for_each(|g| *g = -*g);
+            slope.gradients.iter_mut().for_each(|g| *g = -*g);
         }
-        let fooled = judge(problem, pending, &found.logits);
-        let (width, classes) = (problem.model.width(), problem.model.classes());
-        let parts = found.gradients.chunks_exact(width).zip(found.logits.chunks_exact(classes)).zip(fooled);
+        let fooled = judge(problem, pending, &slope.logits);
+        let parts = slope.gradients.chunks_exact(problem.model.width()).zip(slope.losses).zip(fooled);
         let parts: Vec<_> = parts.filter(|(_, done)| !done).map(|(part, _)| part).collect();
         let sites = centers(problem, pending);
-        pending.par_iter_mut().zip(parts).zip(sites).for_each(|((c, (gradient, logits)), center)| {
-            let loss = f64::from(sign) * objective.value(logits, &c.weights);
-            c.rule.advance(&Site { center, ball }, loss, gradient, &mut c.rng);
+        pending.par_iter_mut().zip(parts).zip(sites).for_each(|((c, (gradient, loss)), center)| {
+            c.rule.advance(&Site { center, ball }, f64::from(sign) * loss, gradient, &mut c.rng);
         });
     }
     Ok(())
+}
+
+// Of each example: the logits of one run, and the means of losses and gradients over all runs.
+struct Slopes {
+    logits: Vec<f32>,
+    losses: Vec<f64>,
+    gradients: Vec<f32>,
+}
+
+fn slopes(
+    problem: &mut Problem,
+    hill: Hill,
+    rows: &[usize],
+    x: &[f32],
+    weights: &[f32],
+) -> Result<Slopes, AttackError> {
+    let classes = problem.model.classes();
+    let losses = |logits: &[f32]| -> Vec<f64> {
+        let pairs = logits.chunks_exact(classes).zip(weights.chunks_exact(classes));
+        pairs.map(|(z, w)| hill.objective.value(z, w)).collect()
+    };
+    let first = problem.gradients(rows, x, hill.objective, weights)?;
+    let mut slopes = Slopes { losses: losses(&first.logits), logits: first.logits, gradients: first.gradients };
+    // Runs of a model without random numbers are all the same.
+    let samples = if problem.model.is_randomized() { hill.samples } else { 1 };
+    for done in 1..samples {
+        let more = problem.gradients(rows, x, hill.objective, weights)?;
+        let share = 1.0 / (done + 1) as f64;
+        slopes.losses.iter_mut().zip(losses(&more.logits)).for_each(|(l, m)| *l += share * (m - *l));
+        let gradients = slopes.gradients.iter_mut().zip(more.gradients);
+        gradients.for_each(|(g, m)| *g += share as f32 * (m - *g));
+    }
+    Ok(slopes)
 }
 
 fn centers<'a, C>(problem: &Problem<'a>, pending: &[Climber<C>]) -> Vec<&'a [f32]> {

@@ -1,6 +1,6 @@
 //! Steps of a fixed size: BIM, PGD and their relatives.
 
-use super::{Climb, Climber, Diversity, Site, Smoothing, climb, diversity::View};
+use super::{Climb, Climber, Diversity, Hill, Site, Smoothing, climb, diversity::View};
 use crate::geometry::Geometry;
 use crate::loss::Objective;
 use crate::problem::{Problem, require};
@@ -138,7 +138,7 @@ impl Attack for Ascent {
             climber.aim(objective, model.classes(), class, class);
         }
         for _ in 0..self.restarts {
-            climb(&mut problem, &mut pending, objective, self.steps + 1)?;
+            climb(&mut problem, &mut pending, Hill { objective, evaluations: self.steps + 1, samples: 1 })?;
         }
         problem.finish()
     }

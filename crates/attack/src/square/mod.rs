@@ -96,8 +96,7 @@ impl Square {
             .map(|(search, center)| propose(search, center, ball, geometry, fraction))
             .collect();
         let rows: Vec<usize> = pending.iter().map(|s| s.row).collect();
-        let logits = model.logits_of(&proposals.concat())?;
-        problem.count(&rows);
+        let logits = problem.logits(&rows, &proposals.concat())?;
         let mut fooled = Vec::with_capacity(rows.len());
         for ((search, proposal), z) in pending.iter_mut().zip(proposals).zip(logits.chunks_exact(model.classes())) {
             let (done, loss) = (criterion.is_adversarial(search.row, z), loss(criterion, search.row, z));

@@ -1,6 +1,6 @@
 //! Stronger attacks find more: APGD than PGD, AutoAttack than each of its members.
 
-use crate::networks::{examples, random};
+use crate::networks::{dropping, examples, random};
 use perturb_attack::{
     Adversarial, Apgd, Attack, AutoAttack, Ball, Classifier, Criterion, Norm, Pgd, Seed, Version, in_turn,
 };
@@ -89,4 +89,32 @@ fn members_run_on_survivors() {
         assert_eq!(both.queries[row], first.queries[row] + queries);
     }
     assert!(taken[0] > 0 && taken[1] > 0);
+}
+
+// A randomised model answers otherwise each time; attacks on it are reproducible all the same, and averaged gradients lead
+// to points that more of its answers are wrong at.
+#[test]
+fn randomised_models_are_attacked_by_averaged_gradients() {
+    let model = Classifier::new(&dropping(5, 40), 16).unwrap();
+    assert!(model.is_randomized() && !case(1, &[4], 1).model.is_randomized());
+    let inputs = examples(5, 24, &[40], 0.0, 1.0);
+    let labels: Vec<usize> = model.predictions(&inputs).unwrap().into_iter().map(Option::unwrap).collect();
+    let ball = Ball::new(Norm::Linf, 0.05, (0.0, 1.0)).unwrap();
+    let criterion = Criterion::Misclassify { labels: labels.clone() };
+    let attack = AutoAttack { version: Version::Rand };
+    let whole = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(1, 0)).unwrap();
+    for row in 0..24 {
+        let criterion = Criterion::Misclassify { labels: vec![labels[row]] };
+        let seed = Seed::new(1, row as u64);
+        let one = attack.run(&model, &inputs.rows(row, row + 1), &criterion, &ball, &seed).unwrap();
+        assert_eq!(one.inputs, whole.inputs.rows(row, row + 1));
+        assert_eq!((one.success[0], one.queries[0]), (whole.success[row], whole.queries[row]));
+    }
+    // Each of 100 gradients takes 20 runs, the last point one; a model without random numbers is run once each.
+    let attack = Apgd { samples: 20, ..Apgd::ce() };
+    let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(1, 0)).unwrap();
+    assert!(found.queries.iter().all(|&q| q % 20 == 0 || q == 2001) && found.queries.iter().any(|&q| q > 0));
+    let fixed = case(5, &[30], 24);
+    let ball = Ball::new(Norm::Linf, 1e-4, (0.0, 1.0)).unwrap();
+    assert_eq!(fixed.run(&attack, &ball).queries.iter().max(), Some(&101));
 }

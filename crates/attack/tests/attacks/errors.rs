@@ -39,7 +39,7 @@ fn inputs_and_labels_are_checked() {
 #[test]
 fn hyperparameters_and_norms_are_checked() {
     let inputs = examples(1, 1, &[6], 0.0, 1.0);
-    let attacks: [(&dyn Attack, &str); 16] = [
+    let attacks: [(&dyn Attack, &str); 17] = [
         (&Pgd { relative_step: f64::NAN, ..Pgd::default() }, "relative_step"),
         (&Pgd { relative_step: 0.0, ..Pgd::default() }, "relative_step"),
         (&Pgd { restarts: 0, ..Pgd::default() }, "restarts"),
@@ -53,6 +53,7 @@ fn hyperparameters_and_norms_are_checked() {
         (&Ascent { smoothing: Some(Smoothing { radius: 1, sigma: 0.0 }), ..Ascent::bim() }, "sigma"),
         (&Apgd { steps: 0, ..Apgd::ce() }, "steps"),
         (&Apgd { progress: f64::NAN, ..Apgd::dlr() }, "progress"),
+        (&Apgd { samples: 0, ..Apgd::ce() }, "samples"),
         (&ApgdT { targets: 0, ..ApgdT::default() }, "targets"),
         (&Fab { overshoot: 0.5, ..Fab::default() }, "overshoot"),
         (&Fab { backward: f64::NAN, ..Fab::targeted() }, "backward"),
@@ -88,6 +89,7 @@ fn models_are_checked() {
         build(&[&x], &[&x.sum()]),
         build(&[&x], &[&x, &x]),
         build(&[&x, &y], &[&x.add(&y)]),
+        build(&[&x, &Expr::input("key", [3], DType::I64)], &[&x]),
         build(&[&wide], &[&wide]),
         build(&[&map], &[&map]),
     ] {

@@ -39,6 +39,18 @@ pub fn random(seed: u64, shape: &[usize]) -> Graph {
     classifier(x, h.matmul(&draw(&[24, 5], 0.5)).add(&draw(&[5], 0.3)))
 }
 
+/// The linear part of a random classifier `width → 5`, of a tenth of whose inputs each run sees nothing.
+pub fn dropping(seed: u64, width: usize) -> Graph {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let values = (0..width * 5).map(|_| rng.random_range(-0.5..0.5f32)).collect();
+    let weights = Expr::param("weight", Tensor::new([width, 5], values).unwrap());
+    let (x, key) = (Expr::input("x", [1, width], DType::F32), Expr::input("key", [2], DType::I64));
+    let uniform = key.random_uniform([1, width], DType::F32);
+    let kept = uniform.greater_equal(&uniform.like(0.1));
+    let logits = x.mul(&kept).matmul(&weights);
+    Graph::new(vec![x, key], vec![("logits".into(), logits)]).unwrap()
+}
+
 /// Logits `W·x + b`, with the rows of `weights`.
 pub fn affine(weights: &[Vec<f32>], bias: &[f32]) -> Graph {
     let (classes, width) = (weights.len(), weights[0].len());

@@ -38,7 +38,9 @@ struct Outcome {
 pub fn run(args: &AttackArgs, model: &Path, image: &Path) -> Result<(), CliError> {
     let Method::Each(entry) = args.attack else {
         let name = UNIVERSAL.0;
-        return Err(CliError::Usage(format!("{name} needs a data set: one image has no use of a universal perturbation")));
+        return Err(CliError::Usage(format!(
+            "{name} needs a data set: one image has no use of a universal perturbation"
+        )));
     };
     let single = Single::load(model, image, &args.preprocessing)?;
     let model = Classifier::new(&single.graph, 1)?;
