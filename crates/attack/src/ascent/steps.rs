@@ -41,7 +41,7 @@ pub struct Ascent {
     pub restarts: usize,
     /// Decay μ of accumulated gradients, `m ← μ·m + g/‖g‖₁`; 0 for none.
     pub momentum: f64,
-    /// Whether gradients are taken where the momentum leads, at `Π(x + α·μ·m)` (Nesterov).
+    /// Whether gradients are taken where the momentum leads, at `x + α·μ·m` (Nesterov).
     pub lookahead: bool,
     /// Random views of the example at which gradients are taken.
     pub diversity: Option<Diversity>,
@@ -74,7 +74,7 @@ impl Ascent {
     }
 
     /// NI-FGSM (Lin et al. 2020, eq. 6 to 8): MI-FGSM whose gradients are taken one step of momentum ahead. What is ahead
-    /// is projected, so that it may be a result itself.
+    /// may be a result itself if it is in the ball.
     pub fn ni_fgsm() -> Ascent {
         Ascent { name: "NI-FGSM", lookahead: true, ..Ascent::mi_fgsm() }
     }
@@ -155,26 +155,39 @@ struct Stepper<'a> {
     // Where the gradient is taken, if not at x.
     ahead: Option<Vec<f32>>,
     view: Option<View>,
+    // Whether the gradient is taken at a point of the ball.
+    candidate: bool,
 }
 
 impl Stepper<'_> {
     fn new(plan: &Ascent, geometry: Geometry) -> Stepper<'_> {
-        Stepper { plan, geometry, x: Vec::new(), left: 0, velocity: Vec::new(), ahead: None, view: None }
+        Stepper {
+            plan,
+            geometry,
+            x: Vec::new(),
+            left: 0,
+            velocity: Vec::new(),
+            ahead: None,
+            view: None,
+            candidate: true,
+        }
     }
 
     // The last probe is the iterate itself.
     fn look(&mut self, site: &Site, rng: &mut ChaCha8Rng) {
-        (self.ahead, self.view) = (None, None);
+        (self.ahead, self.view, self.candidate) = (None, None, true);
         if self.left == 0 {
             return;
         }
         if self.plan.lookahead {
             let mut ahead = self.x.clone();
             self.shift(&mut ahead, site, &self.velocity, self.plan.momentum);
+            self.candidate = site.ball.contains(site.center, &ahead);
             self.ahead = Some(ahead);
         }
         self.view = self.plan.diversity.and_then(|d| d.draw(self.geometry, rng));
         if let Some(view) = &self.view {
+            self.candidate = false;
             self.ahead = Some(view.apply(self.ahead.as_deref().unwrap_or(&self.x)));
         }
     }
@@ -182,7 +195,6 @@ impl Stepper<'_> {
     fn shift(&self, x: &mut [f32], site: &Site, gradient: &[f32], factor: f64) {
         let step = factor * self.plan.relative_step * site.ball.epsilon();
         direction(x, gradient, site.ball, SPARSE_SHARE, |v, d| *v = (f64::from(*v) + step * d) as f32);
-        site.ball.project(site.center, x);
     }
 }
 
@@ -202,7 +214,7 @@ impl Climb for Stepper<'_> {
     }
 
     fn is_candidate(&self) -> bool {
-        self.view.is_none()
+        self.candidate
     }
 
     fn advance(&mut self, site: &Site, _loss: f64, gradient: &[f32], rng: &mut ChaCha8Rng) {
@@ -220,6 +232,7 @@ impl Climb for Stepper<'_> {
         } else {
             self.shift(&mut x, site, gradient, 1.0);
         }
+        site.ball.project(site.center, &mut x);
         self.x = x;
         self.left -= 1;
         self.look(site, rng);
