@@ -243,18 +243,23 @@ def main():
                     continue
                 epsilon = getattr(arguments, norm)
                 start = time.perf_counter()
-                theirs = call(model, x, y, epsilon)
+                try:
+                    theirs = call(model, x, y, epsilon)
+                except RuntimeError as error:  # TI-FGSM of torchattacks takes images of three channels only
+                    print(f"{name} of {peer} did not run: {str(error).splitlines()[0]}", file=sys.stderr)
+                    theirs = None
                 seconds = time.perf_counter() - start
                 found, our_seconds = ours(arguments, folder, network, name, norm, None if minimal else epsilon)
-                (there, their_distance), (here, our_distance) = (
-                    judged(model, x, y, t, norm, epsilon) for t in (theirs, found)
-                )
-                distances = f"{their_distance:.4f} | {our_distance:.4f}" if minimal else "- | -"
-                print(
-                    f"| {network} | {name} | {norm} {epsilon:g} | {peer} | {100 * there:.1f} % | {100 * here:.1f} % | "
-                    f"{distances} | {seconds:.2f} | {our_seconds:.2f} | {seconds / our_seconds:.1f} |",
-                    flush=True,
-                )
+                here, our_distance = judged(model, x, y, found, norm, epsilon)
+                cells = [f"{100 * here:.1f} %", f"{our_distance:.4f}" if minimal else "-", f"{our_seconds:.2f}"]
+                if theirs is None:
+                    peers, ratio = ["-"] * 3, "-"
+                else:
+                    there, their_distance = judged(model, x, y, theirs, norm, epsilon)
+                    distance = f"{their_distance:.4f}" if minimal else "-"
+                    peers, ratio = [f"{100 * there:.1f} %", distance, f"{seconds:.2f}"], f"{seconds / our_seconds:.1f}"
+                pairs = " | ".join(f"{a} | {b}" for a, b in zip(peers, cells))
+                print(f"| {network} | {name} | {norm} {epsilon:g} | {peer} | {pairs} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -72,23 +72,31 @@ impl Objective {
 
     /// The value for one example.
     pub(crate) fn value(self, logits: &[f32], weights: &[f32]) -> f64 {
-        let z: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
-        let chosen: f64 = z.iter().zip(weights).map(|(z, &w)| z * f64::from(w)).sum();
-        let others =
-            || z.iter().zip(weights).filter(|&(_, &w)| w == 0.0).fold(f64::NEG_INFINITY, |m, (&z, _)| m.max(z));
-        let mut ranked = z.clone();
-        ranked.sort_unstable_by(|a, b| b.total_cmp(a));
+        let pairs = || logits.iter().zip(weights).map(|(&z, &w)| (f64::from(z), w));
+        let chosen: f64 = pairs().map(|(z, w)| z * f64::from(w)).sum();
+        let others = || pairs().filter(|(_, w)| *w == 0.0).fold(f64::NEG_INFINITY, |m, (z, _)| m.max(z));
+        let ranked = || {
+            let mut ranked: Vec<f64> = pairs().map(|(z, _)| z).collect();
+            ranked.sort_unstable_by(|a, b| b.total_cmp(a));
+            ranked
+        };
         match self {
             Objective::Class(Loss::CrossEntropy) => {
-                ranked[0] - chosen + z.iter().map(|z| (z - ranked[0]).exp()).sum::<f64>().ln()
+                let largest = pairs().fold(f64::NEG_INFINITY, |m, (z, _)| m.max(z));
+                largest - chosen + pairs().map(|(z, _)| (z - largest).exp()).sum::<f64>().ln()
             }
-            Objective::Class(Loss::Dlr) if z.len() > 2 => (others() - chosen) / (ranked[0] - ranked[2] + TINY),
+            Objective::Class(Loss::Dlr) if logits.len() > 2 => {
+                let ranked = ranked();
+                (others() - chosen) / (ranked[0] - ranked[2] + TINY)
+            }
             Objective::Class(_) => others() - chosen,
             Objective::TargetedDlr => {
-                let scale = match z.len() {
-                    2 => 1.0,
-                    3 => ranked[0] - ranked[2] + TINY,
-                    _ => ranked[0] - 0.5 * (ranked[2] + ranked[3]) + TINY,
+                let ranked = ranked();
+                let scale = match ranked[..] {
+                    [_, _] => 1.0,
+                    [first, _, third] => first - third + TINY,
+                    [first, _, third, fourth, ..] => first - 0.5 * (third + fourth) + TINY,
+                    _ => f64::NAN,
                 };
                 -chosen / scale
             }

@@ -180,7 +180,8 @@ pub fn find(name: &str) -> Result<&'static Entry, UnknownAttack> {
         return Ok(entry);
     }
     let mut nearest: Vec<&'static str> = ATTACKS.iter().map(|entry| entry.name).collect();
-    nearest.sort_by(|a, b| strsim::jaro_winkler(b, &wanted).total_cmp(&strsim::jaro_winkler(a, &wanted)));
+    // Letters left out, added, changed or swapped.
+    nearest.sort_by_key(|known| strsim::damerau_levenshtein(known, &wanted));
     nearest.truncate(3);
     Err(UnknownAttack { name: name.to_string(), nearest })
 }

@@ -64,7 +64,8 @@ impl Attack for Apgd {
             let class = criterion.classes()[row];
             (round == 0).then_some((class, class))
         };
-        search.run(model, inputs, criterion, ball, seed, Objective::Class(self.loss), class)
+        let problem = Problem::new(model, inputs, criterion, ball, seed)?;
+        search.run(problem, Objective::Class(self.loss), class)
     }
 }
 
@@ -114,7 +115,8 @@ impl Attack for ApgdT {
             }
             _ => None,
         };
-        search.run(model, inputs, criterion, ball, seed, Objective::TargetedDlr, pair)
+        let problem = Problem::new(model, inputs, criterion, ball, seed)?;
+        search.run(problem, Objective::TargetedDlr, pair)
     }
 }
 
@@ -129,24 +131,18 @@ struct Search {
 
 impl Search {
     // `aim` gives the class and target of a row in each round, until none is left.
-    #[allow(clippy::too_many_arguments)]
     fn run(
         &self,
-        model: &Classifier,
-        inputs: &Tensor,
-        criterion: &Criterion,
-        ball: &Ball,
-        seed: &Seed,
+        mut problem: Problem,
         objective: Objective,
         aim: impl Fn(&Problem, usize, usize) -> Option<(usize, usize)>,
     ) -> Result<Adversarial, AttackError> {
         require(self.steps > 0, self.name, "steps", 0.0, "1 or more")?;
         require(self.restarts > 0, self.name, "restarts", 0.0, "1 or more")?;
         require((0.0..=1.0).contains(&self.progress), self.name, "progress", self.progress, "in [0, 1]")?;
-        let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
         problem.supports(self.name, &[Norm::L1, Norm::L2, Norm::Linf])?;
         problem.needs_budget(self.name)?;
-        if ball.norm() == Norm::L1 {
+        if problem.ball.norm() == Norm::L1 {
             let phases = Sparse::phases(self.steps);
             let evaluations = phases.iter().map(|steps| steps + 1).sum();
             let hill = Hill { objective, evaluations, samples: self.samples };

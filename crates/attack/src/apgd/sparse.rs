@@ -54,7 +54,7 @@ impl Sparse {
     }
 
     // At every checkpoint: start anew from the best point if it is sparser, else shorten the step.
-    fn review(&mut self, site: &Site, gradient: &mut Vec<f32>) {
+    fn review(&mut self, site: &Site, gradient: &mut [f32]) {
         let Some((best, _, best_gradient)) = &self.best else { return };
         let count = changed(site.center, best);
         let radius = RADII[self.phase] * site.ball.epsilon();

@@ -24,6 +24,9 @@ pub(crate) struct Site<'a> {
 
 /// How one example's point moves.
 pub(crate) trait Climb: Send {
+    /// Whether the rule looks at the loss; if not, it is given 0.
+    const USES_LOSS: bool = true;
+
     /// Begins a search.
     fn start(&mut self, site: &Site, rng: &mut ChaCha8Rng);
 
@@ -101,7 +104,7 @@ pub(crate) fn climb<C: Climb>(
             break;
         }
         let weights: Vec<f32> = pending.iter().flat_map(|c| &c.weights).copied().collect();
-        let mut slope = slopes(problem, hill, &rows, &x, &weights)?;
+        let mut slope = slopes::<C>(problem, hill, &rows, &x, &weights)?;
         if sign < 0.0 {
             slope.gradients.iter_mut().for_each(|g| *g = -*g);
         }
@@ -123,7 +126,7 @@ struct Slopes {
     gradients: Vec<f32>,
 }
 
-fn slopes(
+fn slopes<C: Climb>(
     problem: &mut Problem,
     hill: Hill,
     rows: &[usize],
@@ -133,7 +136,7 @@ fn slopes(
     let classes = problem.model.classes();
     let losses = |logits: &[f32]| -> Vec<f64> {
         let pairs = logits.chunks_exact(classes).zip(weights.chunks_exact(classes));
-        pairs.map(|(z, w)| hill.objective.value(z, w)).collect()
+        pairs.map(|(z, w)| if C::USES_LOSS { hill.objective.value(z, w) } else { 0.0 }).collect()
     };
     let first = problem.gradients(rows, x, hill.objective, weights)?;
     let mut slopes = Slopes { losses: losses(&first.logits), logits: first.logits, gradients: first.gradients };

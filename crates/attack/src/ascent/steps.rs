@@ -39,9 +39,10 @@ pub struct Ascent {
     pub start: Start,
     /// How many searches, each from a new start, to make at most.
     pub restarts: usize,
-    /// Decay μ of accumulated gradients, `m ← μ·m + g/‖g‖₁`; 0 for none.
+    /// Decay μ of accumulated gradients, `m ← μ·m + g/mean|g|`; 0 for none.
     pub momentum: f64,
-    /// Whether gradients are taken where the momentum leads, at `x + α·μ·m` (Nesterov).
+    /// Whether gradients are taken where the momentum leads (Nesterov): at `x + α·μ·m` for ℓ∞, else at a step α·μ along
+    /// the direction of m.
     pub lookahead: bool,
     /// Random views of the example at which gradients are taken.
     pub diversity: Option<Diversity>,
@@ -181,7 +182,13 @@ impl Stepper<'_> {
         }
         if self.plan.lookahead {
             let mut ahead = self.x.clone();
-            self.shift(&mut ahead, site, &self.velocity, self.plan.momentum);
+            if site.ball.norm() == Norm::Linf {
+                let step = self.plan.momentum * self.plan.relative_step * site.ball.epsilon();
+                let pairs = ahead.iter_mut().zip(&self.velocity);
+                pairs.for_each(|(v, &m)| *v = (f64::from(*v) + step * f64::from(m)) as f32);
+            } else {
+                self.shift(&mut ahead, site, &self.velocity, self.plan.momentum);
+            }
             self.candidate = site.ball.contains(site.center, &ahead);
             self.ahead = Some(ahead);
         }
@@ -199,6 +206,8 @@ impl Stepper<'_> {
 }
 
 impl Climb for Stepper<'_> {
+    const USES_LOSS: bool = false;
+
     fn start(&mut self, site: &Site, rng: &mut ChaCha8Rng) {
         self.left = self.plan.steps;
         self.x = match self.plan.start {
@@ -223,8 +232,9 @@ impl Climb for Stepper<'_> {
         let smoothed = self.plan.smoothing.map(|s| s.smooth(self.geometry, pulled.as_deref().unwrap_or(gradient)));
         let gradient = smoothed.as_deref().or(pulled.as_deref()).unwrap_or(gradient);
         if self.plan.momentum > 0.0 {
-            let length: f64 = gradient.iter().map(|&g| f64::from(g).abs()).sum();
-            let scale = 1.0 / length.max(f64::MIN_POSITIVE);
+            // The papers divide by ‖g‖₁, their authors' code by the mean, which is of the order of a sign.
+            let mean = gradient.iter().map(|&g| f64::from(g).abs()).sum::<f64>() / gradient.len() as f64;
+            let scale = 1.0 / mean.max(f64::MIN_POSITIVE);
             for (m, &g) in self.velocity.iter_mut().zip(gradient) {
                 *m = (self.plan.momentum * f64::from(*m) + scale * f64::from(g)) as f32;
             }

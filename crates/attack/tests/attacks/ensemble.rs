@@ -103,8 +103,8 @@ fn randomised_models_are_attacked_by_averaged_gradients() {
     let criterion = Criterion::Misclassify { labels: labels.clone() };
     let attack = AutoAttack { version: Version::Rand };
     let whole = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(1, 0)).unwrap();
-    for row in 0..24 {
-        let criterion = Criterion::Misclassify { labels: vec![labels[row]] };
+    for (row, &label) in labels.iter().enumerate() {
+        let criterion = Criterion::Misclassify { labels: vec![label] };
         let seed = Seed::new(1, row as u64);
         let one = attack.run(&model, &inputs.rows(row, row + 1), &criterion, &ball, &seed).unwrap();
         assert_eq!(one.inputs, whole.inputs.rows(row, row + 1));
