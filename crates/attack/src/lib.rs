@@ -30,7 +30,8 @@
 //!
 //! Every attack keeps these promises: each returned example lies in the ball around its input and within the bounds, in
 //! single precision; success was verified by a separate forward pass; the result for one example depends on that example,
-//! its index and the seed only, not on what it is batched with.
+//! its index and the seed only, not on what it is batched with. There are two exceptions to the last: [`Uap`] is one
+//! perturbation for all, and targeted attacks with the decisions only start from another of the inputs.
 
 mod adam;
 mod apgd;

@@ -1,12 +1,13 @@
 //! The gradient loop: every attack that climbs a loss within a ball is a rule for the next point, run by it.
 
+mod direction;
 mod diversity;
 mod smoothing;
 mod steps;
 
+pub(crate) use direction::direction;
 pub use diversity::Diversity;
 pub use smoothing::Smoothing;
-pub(crate) use steps::direction;
 pub use steps::{Ascent, Start};
 
 use crate::AttackError;
