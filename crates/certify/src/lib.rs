@@ -15,6 +15,7 @@ mod rows;
 mod smoothing;
 mod stage;
 mod verdict;
+pub mod verify;
 mod window;
 
 pub use certifier::{Bounds, Certifier, Method, Settings};
