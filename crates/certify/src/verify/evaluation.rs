@@ -1,5 +1,6 @@
 //! Bounds of subdomains for given slopes and multipliers: in `f32` to choose splits, in `f64` rounded outward to prove.
 
+use super::combine::STEP;
 use super::lagrangian::Lagrangian;
 use super::network::Network;
 use super::query::{Case, Row};
@@ -9,9 +10,6 @@ use crate::Result;
 use num_traits::FromPrimitive;
 use perturb_engine::{Executable, Options};
 use perturb_graph::{Element, Expr, Rounding, Shape, Tensor, grad, substitute, vmap};
-
-/// Weights of constraints are multiples of this, so that their combination has exact coefficients.
-const WEIGHT: f32 = 1.0 / 4096.0;
 
 /// Compiled bounds of a number of subdomains.
 pub(crate) struct Evaluation {
@@ -134,7 +132,7 @@ impl Evaluation {
 
 /// The weights with which constraints are combined to be proved.
 pub(crate) fn exact_weights(subdomain: &Subdomain) -> Vec<f32> {
-    let mut weights: Vec<f32> = subdomain.weights.iter().map(|w| (w / WEIGHT).round().max(0.0) * WEIGHT).collect();
+    let mut weights: Vec<f32> = subdomain.weights.iter().map(|w| (w / STEP).round().max(0.0) * STEP).collect();
     if let [one] = weights.as_mut_slice() {
         *one = 1.0;
     }

@@ -151,10 +151,8 @@ impl Search<'_, '_> {
         let bounds = self.proof.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case, &self.root)?.0;
         for (mut subdomain, bound) in hopeful.into_iter().zip(bounds) {
             if bound > 0.0 {
-                if tree.keeps() {
-                    tree.refute(subdomain.place, subdomain.conjunction, self.evidence(&subdomain));
-                    tree.close(subdomain.place);
-                }
+                tree.refute(subdomain.place, subdomain.conjunction, || self.evidence(&subdomain));
+                tree.close(subdomain.place);
                 continue;
             }
             subdomain.bound = bound;

@@ -58,10 +58,6 @@ impl Layout {
         self.shapes.len()
     }
 
-    pub fn elements(&self) -> usize {
-        self.starts[self.layers()]
-    }
-
     pub fn of<'a>(&self, all: &'a [f32], layer: usize) -> &'a [f32] {
         &all[self.starts[layer]..self.starts[layer + 1]]
     }

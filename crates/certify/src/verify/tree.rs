@@ -36,15 +36,10 @@ impl Growing {
         self.subdomains.len().saturating_sub(1)
     }
 
-    /// Whether evidence is stored.
-    pub fn keeps(&self) -> bool {
-        self.keep
-    }
-
     /// Notes that a conjunction is refuted on a subdomain.
-    pub fn refute(&mut self, at: usize, conjunction: usize, evidence: Evidence) {
+    pub fn refute(&mut self, at: usize, conjunction: usize, evidence: impl FnOnce() -> Evidence) {
         if self.keep {
-            self.subdomains[at].refuted.push((conjunction as u32, evidence));
+            self.subdomains[at].refuted.push((conjunction as u32, evidence()));
         }
     }
 
