@@ -6,7 +6,9 @@
 
 mod batched;
 mod certifier;
+mod check;
 mod error;
+mod exact;
 mod known;
 mod problem;
 pub mod proof;
@@ -18,6 +20,8 @@ mod verdict;
 mod window;
 
 pub use certifier::{Bounds, Certifier, Method, Settings};
+pub use check::{CheckError, CheckSummary, MAX_PROOF_BYTES, Place, ProofFileError, check, read_proof, write_proof};
 pub use error::{CertifyError, Result};
+pub use exact::{Confirmation, ExactError, confirm, evaluate};
 pub use region::Region;
 pub use smoothing::{Certificate, NoisyClassifier, Smoothed};

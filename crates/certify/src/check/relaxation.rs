@@ -1,0 +1,127 @@
+//! Lines below and above nonlinear functions on an interval.
+
+use super::network::Curve;
+use super::rounding::{add_down, add_up, mul_up};
+
+/// `slope·x + intercept`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    pub slope: f64,
+    pub intercept: f64,
+}
+
+impl Line {
+    fn constant(intercept: f64) -> Line {
+        Line { slope: 0.0, intercept }
+    }
+}
+
+/// A line above max(0, x) for lo ≤ x ≤ hi with lo < 0 < hi.
+pub(super) fn above_relu(lo: f64, hi: f64) -> Line {
+    let slope = hi / (hi - lo);
+    if !slope.is_finite() || !lo.is_finite() {
+        // From an unbounded side nothing but a slope of 0 or 1 can be seen.
+        return if hi.is_finite() { Line::constant(hi) } else { Line { slope: 1.0, intercept: -lo } };
+    }
+    // A convex function lies below a line that is above it at both ends, whatever the slope.
+    let slope = slope.clamp(0.0, 1.0);
+    let (at_lo, at_hi) = (mul_up(slope, -lo), add_up(hi, -(slope * hi).next_down()));
+    Line { slope, intercept: at_lo.max(at_hi) }
+}
+
+/// Relative error that library functions are trusted to stay below: 8 units in the last place.
+const LIBRARY: f64 = 16.0 * f64::EPSILON / 2.0;
+
+/// Bound of the absolute error of the derivatives below, which are at most 1.
+const DERIVATIVE: f64 = 256.0 * f64::EPSILON;
+
+impl Curve {
+    /// Numbers below and above the function's value.
+    pub(super) fn value(self, x: f64) -> (f64, f64) {
+        match self {
+            Curve::Sigmoid => {
+                let power = (-x).exp();
+                let (least, most) = (power.min(f64::MAX) * (1.0 - LIBRARY), power * (1.0 + LIBRARY));
+                let lo = (1.0 / (1.0 + most).next_up()).next_down();
+                let hi = (1.0 / (1.0 + least.next_down().max(0.0)).next_down()).next_up();
+                (lo.max(0.0), hi.min(1.0))
+            }
+            Curve::Tanh => {
+                let value = x.tanh();
+                let error = mul_up(value.abs(), LIBRARY);
+                (add_down(value, -error).max(-1.0), add_up(value, error).min(1.0))
+            }
+        }
+    }
+
+    // Within `DERIVATIVE` of the derivative, for x ≤ 0.
+    fn derivative(self, x: f64) -> f64 {
+        match self {
+            Curve::Sigmoid => {
+                let power = x.exp();
+                power / ((1.0 + power) * (1.0 + power))
+            }
+            Curve::Tanh => 1.0 / (x.cosh() * x.cosh()),
+        }
+    }
+
+    // The function is symmetric about the point (0, half of this).
+    fn rise(self) -> f64 {
+        match self {
+            Curve::Sigmoid => 1.0,
+            Curve::Tanh => 0.0,
+        }
+    }
+
+    /// Lines below and above the function for lo ≤ x ≤ hi.
+    pub(super) fn lines(self, lo: f64, hi: f64) -> [Line; 2] {
+        let below = self.line_below(lo, hi);
+        // f(x) = rise − f(−x).
+        let mirrored = self.line_below(-hi, -lo);
+        [below, Line { slope: mirrored.slope, intercept: add_up(self.rise(), -mirrored.intercept) }]
+    }
+
+    fn line_below(self, lo: f64, hi: f64) -> Line {
+        let constant = Line::constant(self.value(lo).0);
+        if !(lo.is_finite() && hi.is_finite() && lo < hi) {
+            return constant;
+        }
+        if lo >= 0.0 {
+            return self.chord(lo, hi);
+        }
+        if hi <= 0.0 {
+            return self.tangent(0.5 * lo + 0.5 * hi, lo, hi);
+        }
+        // On lo..0 a tangent is below. If it is below at `hi` too, it is so on 0..hi, where the function is concave.
+        let fits = |line: Line| add_up(mul_up(line.slope, hi), line.intercept) <= self.value(hi).0;
+        let (mut left, mut right) = (lo, 0.0);
+        if !fits(self.tangent(left, lo, hi)) {
+            let chord = self.chord(lo, hi);
+            // Below the tangent at `lo`, thus below the convex part.
+            let flat = chord.slope <= self.derivative(lo) - DERIVATIVE;
+            return if flat { chord } else { constant };
+        }
+        for _ in 0..30 {
+            let middle = 0.5 * (left + right);
+            if fits(self.tangent(middle, lo, hi)) { left = middle } else { right = middle }
+        }
+        self.tangent(left, lo, hi)
+    }
+
+    // Below the function wherever it is convex and lo ≤ x ≤ hi.
+    fn tangent(self, at: f64, lo: f64, hi: f64) -> Line {
+        let slope = self.derivative(at);
+        // The slope's error, over the whole width; then value − slope·at.
+        let error = mul_up(DERIVATIVE, add_up(hi, -lo));
+        let through = add_down(self.value(at).0, -(slope * at).next_up());
+        Line { slope, intercept: add_down(through, -error) }
+    }
+
+    // Below the function at both ends.
+    fn chord(self, lo: f64, hi: f64) -> Line {
+        let (at_lo, at_hi) = (self.value(lo).0, self.value(hi).0);
+        let slope = ((at_hi - at_lo) / (hi - lo)).clamp(0.0, 1.0);
+        let through = |x: f64, y: f64| add_down(y, -(slope * x).next_up());
+        Line { slope, intercept: through(lo, at_lo).min(through(hi, at_hi)) }
+    }
+}
