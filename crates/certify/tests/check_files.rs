@@ -84,7 +84,8 @@ fn files_are_read_back() {
     assert!(message(b"network", b"other").contains("about another property"));
     let error = write_proof(folder.path().join("no/such/folder"), b"", b"", &read).unwrap_err().to_string();
     assert!(error.contains("no/such/folder"), "{error}");
-    for (bytes, expected) in [(&b""[..], "not a proof file"), (b"perturb proof 1\n", "damaged"), (b"PK", "not a proof")] {
+    for (bytes, expected) in [(&b""[..], "not a proof file"), (b"perturb proof 1\n", "damaged"), (b"PK", "not a proof")]
+    {
         std::fs::write(&path, bytes).unwrap();
         assert!(message(b"network", b"property").contains(expected));
     }
@@ -197,7 +198,8 @@ fn proofs_and_the_oracle_agree() {
     for round in 0..150 {
         let net = oracle::Net::random(&[2, 3, 3, 2], rng);
         let offset = f64::from(rng.random_range(-24..=40)) / 8.0 + 1.0 / 1024.0;
-        let any_of = vec![vec![at_most(&[1.0, -1.0], offset)], vec![at_most(&[1.0, 0.0], offset), at_most(&[0.0, 1.0], 2.0)]];
+        let any_of =
+            vec![vec![at_most(&[1.0, -1.0], offset)], vec![at_most(&[1.0, 0.0], offset), at_most(&[0.0, 1.0], 2.0)]];
         let property = property(&BOX, 2, any_of);
         let network = net.graph();
         let found = prove(&network, &property, 300);

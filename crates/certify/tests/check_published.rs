@@ -62,8 +62,7 @@ fn bounds_enclose_exact_values() {
         };
         let (evaluated, began) = (began.elapsed(), Instant::now());
         assert!((value - fast).abs() <= 1e-4 * (1.0 + fast.abs()), "{path}: {value}, but {fast} in f32");
-        let bounds: Vec<(f64, f64)> =
-            point.iter().map(|&v| (f64::from(v) - 1e-6, f64::from(v) + 1e-6)).collect();
+        let bounds: Vec<(f64, f64)> = point.iter().map(|&v| (f64::from(v) - 1e-6, f64::from(v) + 1e-6)).collect();
         let first: Vec<f64> = (0..outputs).map(|i| f64::from(u8::from(i == 0))).collect();
         let about = |constant: f64| property(&bounds, outputs, vec![vec![at_most(&first, constant)]]);
         let found = match check(&network, &about(0.0), &direct(&network)) {
@@ -98,7 +97,8 @@ fn competition_properties() {
     // Property 2 is violated on this network: nothing is proved, and a counterexample is confirmed once it is found.
     let sat = Property::read(folder.join("acasxu/prop_2.vnnlib")).unwrap();
     assert!(check_proving::prove(&network, &sat, 60).is_none());
-    let middle: Vec<f32> = sat.cases[0].bounds.iter().map(|(lo, hi)| (lo + hi).to_f64().unwrap() as f32 / 2.0).collect();
+    let middle: Vec<f32> =
+        sat.cases[0].bounds.iter().map(|(lo, hi)| (lo + hi).to_f64().unwrap() as f32 / 2.0).collect();
     let exact: Vec<BigRational> = middle.iter().map(|&v| rational(f64::from(v))).collect();
     let expected = sat.is_counterexample(&exact, &evaluate(&network, &exact).unwrap());
     let found = confirm(&network, &sat, &middle).unwrap();

@@ -67,7 +67,7 @@ fn divisions_are_exact() {
 #[test]
 fn average_pooling_is_exact() {
     let x = Expr::input("x", [1, 1, 3, 3], DType::F32);
-    let pool = Pool { padding: vec![(1, 1); 2], ..Pool::square(3, 1) };
+    let pool = Pool { padding: vec![(1, 1); 2], strides: vec![1; 2], ..Pool::square(3, 2) };
     let network = Graph::new(vec![x.clone()], vec![("y".into(), x.avg_pool(pool))]).unwrap();
     let input: Vec<BigRational> = (1..=9).map(|i| oracle::fraction(i, 1)).collect();
     let found = evaluate(&network, &input).unwrap();
@@ -81,9 +81,8 @@ fn convolutions_agree_with_the_reference_evaluator() {
     let rng = &mut ChaCha8Rng::seed_from_u64(9);
     let mut numbers = |n: usize| -> Vec<f64> { (0..n).map(|_| f64::from(rng.random_range(-8..8)) / 4.0).collect() };
     let x = Expr::input("x", [1, 4, 5, 6], DType::F32);
-    let kernel = |shape: [usize; 4], values: Vec<f64>| {
-        Expr::constant(Tensor::from_f64(shape, DType::F32, values).unwrap())
-    };
+    let kernel =
+        |shape: [usize; 4], values: Vec<f64>| Expr::constant(Tensor::from_f64(shape, DType::F32, values).unwrap());
     let grouped = Conv { groups: 2, dilation: vec![2, 1], padding: vec![(2, 1), (0, 1)], ..Conv::unit(2) };
     let strided = Conv { strides: vec![2, 1], padding: vec![(1, 0), (0, 1)], ..Conv::unit(2) };
     let grouped = x.conv(&kernel([6, 2, 2, 3], numbers(72)), grouped);
@@ -139,12 +138,15 @@ fn boxes_are_exact() {
     let network = Graph::new(vec![x.clone()], vec![("y".into(), x.relu())]).unwrap();
     let property = Property::parse(text).unwrap();
     let at = |input: f32| verdict(confirm(&network, &property, &[input]).unwrap());
-    assert_eq!((at(0.1), at(0.1f32.next_down()), at(0.0), at(-1e-40)), (Some(false), Some(true), Some(true), Some(false)));
+    assert_eq!(
+        (at(0.1), at(0.1f32.next_down()), at(0.0), at(-1e-40)),
+        (Some(false), Some(true), Some(true), Some(false))
+    );
     let wrong = [confirm(&network, &property, &[f32::NAN]), confirm(&network, &property, &[0.0, 0.0])];
-    assert_eq!(wrong.map(|w| w.unwrap_err().to_string()), [
-        "input 0 is NaN, not a finite number".to_string(),
-        "the network has 1 inputs, but there are 2".to_string(),
-    ]);
+    assert_eq!(
+        wrong.map(|w| w.unwrap_err().to_string()),
+        ["input 0 is NaN, not a finite number".to_string(), "the network has 1 inputs, but there are 2".to_string(),]
+    );
 }
 
 #[test]

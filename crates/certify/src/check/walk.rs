@@ -52,35 +52,43 @@ pub(super) struct Walk<'a> {
     pub layers: usize,
 }
 
-/// A sum under construction.
-struct Sum {
-    value: f64,
-    /// Sum of the terms' absolute values.
-    size: f64,
+/// A sum of absolute values under construction.
+#[derive(Default)]
+struct Sizes {
+    sum: f64,
     terms: usize,
 }
 
-impl Sum {
+impl Sizes {
     fn add(&mut self, term: f64) {
-        self.add_within(term, term.abs());
+        self.sum += term.abs();
+        self.terms += 1;
     }
 
-    // A term that stands for a product whose factors have been bounded by `size`.
-    fn add_within(&mut self, term: f64, size: f64) {
-        self.value += term;
-        self.size += size;
-        self.terms += 1;
+    // Not below the exact sum.
+    fn above(&self) -> f64 {
+        sum_up(self.sum, self.terms)
     }
 }
 
 /// What a walk has collected.
+#[derive(Default)]
 struct State {
     /// The part of the functional that does not depend on scalars.
-    constant: Sum,
+    constant: f64,
+    /// Of that part's terms.
+    terms: Sizes,
     /// Of every number that was added to a coefficient: its absolute value times the scalar's magnitude.
-    rounded: Sum,
-    /// The same for numbers that may have underflowed, without the factor of the smallest number.
-    underflowed: Sum,
+    rounded: Sizes,
+    /// Magnitudes whose factors may have underflowed.
+    underflowed: Sizes,
+}
+
+impl State {
+    fn add(&mut self, term: f64) {
+        self.constant += term;
+        self.terms.add(term);
+    }
 }
 
 impl Walk<'_> {
@@ -90,14 +98,15 @@ impl Walk<'_> {
         let network = &self.model.network;
         coefficients.clear();
         coefficients.resize(self.bounds.lo.len(), 0.0);
-        let empty = || Sum { value: 0.0, size: 0.0, terms: 0 };
-        let mut state = State { constant: empty(), rounded: empty(), underflowed: empty() };
-        state.constant.add(start.constant);
+        let mut state = State::default();
+        state.add(start.constant);
         let mut slack = start.constant_error;
         for &(scalar, coefficient, error) in &start.terms {
+            let magnitude = self.bounds.magnitude[scalar as usize];
             coefficients[scalar as usize] = coefficient;
+            state.rounded.add(coefficient * magnitude);
             if error > 0.0 {
-                slack = add_up(slack, mul_up(error, self.bounds.magnitude[scalar as usize]));
+                slack = add_up(slack, mul_up(error, magnitude));
             }
         }
         let mut relu = network.relus.partition_point(|&layer| layer < self.layers);
@@ -118,21 +127,21 @@ impl Walk<'_> {
         }
         for (scalar, &coefficient) in coefficients[..network.inputs].iter().enumerate() {
             let end = if coefficient > 0.0 { self.bounds.lo[scalar] } else { self.bounds.hi[scalar] };
-            state.constant.add_within(coefficient * end, coefficient.abs() * self.bounds.magnitude[scalar]);
+            state.constant += coefficient * end;
+            state.terms.add(coefficient * self.bounds.magnitude[scalar]);
         }
         self.conclude(&state, slack)
     }
 
     fn conclude(&self, state: &State, slack: f64) -> f64 {
-        let Sum { value, size, terms } = state.constant;
-        let summed = mul_up(gamma(terms + 1), sum_up(size, terms));
-        let rounded = mul_up(gamma(self.model.fan_out), sum_up(state.rounded.size, state.rounded.terms));
+        let terms = state.terms.terms;
+        let summed = mul_up(gamma(terms + 1), state.terms.above());
+        let rounded = mul_up(gamma(self.model.fan_out), state.rounded.above());
         // Every product that was added to a coefficient may have lost half of the smallest number.
         let products = mul_up(self.model.fan_out as f64, self.bounds.total);
-        let underflowed = add_up(sum_up(state.underflowed.size, state.underflowed.terms), products);
-        let underflowed = mul_up(add_up(underflowed, terms as f64), TINY);
-        let errors = [slack, summed, rounded, underflowed].into_iter().fold(0.0, add_up);
-        let lower = add_down(value, -errors);
+        let underflowed = add_up(add_up(state.underflowed.above(), products), terms as f64);
+        let errors = [slack, summed, rounded, mul_up(underflowed, TINY)].into_iter().fold(0.0, add_up);
+        let lower = add_down(state.constant, -errors);
         if lower.is_finite() { lower } else { f64::NEG_INFINITY }
     }
 
@@ -150,7 +159,7 @@ impl Walk<'_> {
             }
             state.rounded.add(*coefficient * reach[result]);
             if affine.bias[result] != 0.0 {
-                state.constant.add(*coefficient * affine.bias[result]);
+                state.add(*coefficient * affine.bias[result]);
             }
         }
         for block in &affine.blocks {
@@ -205,7 +214,7 @@ impl Walk<'_> {
                 } else {
                     let line = above_relu(lo, hi);
                     self.pass(operand, coefficient * line.slope, before, state);
-                    state.constant.add(coefficient * line.intercept);
+                    state.add(coefficient * line.intercept);
                 }
             }
         }
@@ -226,7 +235,7 @@ impl Walk<'_> {
             if coefficient > 0.0 || lo(best) >= rival {
                 self.pass(group[best], coefficient, before, state);
             } else {
-                state.constant.add(coefficient * rival.max(self.bounds.of(group[best]).1));
+                state.add(coefficient * rival.max(self.bounds.of(group[best]).1));
             }
         }
     }
@@ -238,7 +247,7 @@ impl Walk<'_> {
             }
             let line = if coefficient > 0.0 { lines[0] } else { lines[1] };
             self.pass(operand, coefficient * line.slope, before, state);
-            state.constant.add(coefficient * line.intercept);
+            state.add(coefficient * line.intercept);
         }
     }
 }

@@ -12,7 +12,7 @@ pub struct Fooling {
     pub holds: bool,
 }
 
-/// One output; `None` leaves the network linear up to there.
+/// Rows and biases of each layer.
 fn net(layers: &[(&[&[f32]], &[f32])]) -> Net {
     let dense = |(rows, bias): &(&[&[f32]], &[f32])| Dense {
         weights: rows.iter().map(|r| r.to_vec()).collect(),
@@ -64,10 +64,7 @@ fn entries() -> Vec<Entry> {
         // y = 2²⁴x + x + x + x − 2²⁴x = 3x; another order of the sum gives 0 or 4x.
         (
             "the order of a sum",
-            net(&[
-                (&[&[1.0], &[1.0], &[1.0], &[1.0], &[1.0]], &[0.0; 5]),
-                (&[&[GAP, 1.0, 1.0, 1.0, -GAP]], &[0.0]),
-            ]),
+            net(&[(&[&[1.0], &[1.0], &[1.0], &[1.0], &[1.0]], &[0.0; 5]), (&[&[GAP, 1.0, 1.0, 1.0, -GAP]], &[0.0])]),
             ("0.9", "1"),
             vec![("(<= Y_0 1)", true), ("(>= Y_0 2.8)", false), ("(>= Y_0 3.5)", true)],
         ),
@@ -114,10 +111,7 @@ fn entries() -> Vec<Entry> {
         // y = MAX·relu(MAX·x) − MAX·relu(MAX·x) + x: ∞ − ∞ in f32.
         (
             "overflow to infinities",
-            net(&[
-                (&[&[f32::MAX], &[f32::MAX], &[1.0]], &[0.0; 3]),
-                (&[&[f32::MAX, -f32::MAX, 1.0]], &[0.0]),
-            ]),
+            net(&[(&[&[f32::MAX], &[f32::MAX], &[1.0]], &[0.0; 3]), (&[&[f32::MAX, -f32::MAX, 1.0]], &[0.0])]),
             ("0", "1"),
             vec![("(>= Y_0 0.5)", false), ("(<= Y_0 -1)", true), ("(> Y_0 1)", true)],
         ),
@@ -153,15 +147,15 @@ fn entries() -> Vec<Entry> {
             ("16777217", "16777217"),
             vec![("(>= Y_0 1)", false), ("(<= Y_0 0.5)", true), ("(> Y_0 1)", true)],
         ),
-        // y = relu(x) + relu(−x) with a small part of x taken off: least just below 0, away from where both meet.
+        // y = x − (1 + 2⁻²³)·2·relu(x − 1/2): from 0 up, and down again to just below 0.
         (
             "a dip of one part in 2²³",
             net(&[
                 (&[&[1.0], &[1.0], &[-1.0]], &[0.0, -0.5, 0.0]),
-                (&[&[1.0, -(2.0 + f32::EPSILON), 1.0]], &[0.0]),
+                (&[&[1.0, -(2.0 + 2.0 * f32::EPSILON), 1.0]], &[0.0]),
             ]),
             ("0", "1"),
-            vec![("(< Y_0 0)", false), ("(<= Y_0 -0.00000006)", true), ("(<= Y_0 -0.000000059)", false)],
+            vec![("(< Y_0 0)", false), ("(<= Y_0 -0.00000012)", true), ("(<= Y_0 -0.000000119)", false)],
         ),
     ]
 }

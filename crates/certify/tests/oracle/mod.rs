@@ -38,7 +38,8 @@ impl Net {
     /// Weights and biases that are multiples of 1/8 up to 2.
     pub fn random(sizes: &[usize], rng: &mut impl Rng) -> Net {
         let mut number = || rng.random_range(-16..=16) as f32 / 8.0;
-        let mut rows = |n: usize, m: usize| (0..m).map(|_| (0..n).map(|_| number()).collect()).collect::<Vec<Vec<f32>>>();
+        let mut rows =
+            |n: usize, m: usize| (0..m).map(|_| (0..n).map(|_| number()).collect()).collect::<Vec<Vec<f32>>>();
         let layers = sizes.windows(2).map(|s| Dense { weights: rows(s[0], s[1]), bias: rows(s[1], 1).remove(0) });
         Net { layers: layers.collect() }
     }
@@ -106,9 +107,10 @@ pub fn holds(net: &Net, property: &Property) -> bool {
 
 /// A counterexample, if there is one.
 pub fn counterexample(net: &Net, property: &Property) -> Option<Vec<BigRational>> {
-    property.cases.iter().find_map(|case| {
-        triangulated(&case.bounds).into_iter().find_map(|simplex| search(net, simplex, &case.any_of))
-    })
+    property
+        .cases
+        .iter()
+        .find_map(|case| triangulated(&case.bounds).into_iter().find_map(|simplex| search(net, simplex, &case.any_of)))
 }
 
 /// A corner of a simplex: the input there, and the values of the current layer.

@@ -47,6 +47,9 @@ pub(crate) fn lower(graph: &Graph) -> Result<Network, Reason> {
         let (input, output) = (input.dtype(), output.dtype());
         return Err(format!("it maps {input} to {output}, but f32 inputs and floating-point outputs are needed"));
     }
+    if input.shape().count() >= ZERO as usize {
+        return Err(format!("it has {ZERO} inputs or more"));
+    }
     let varying = dependents(std::slice::from_ref(output), std::slice::from_ref(input));
     let nodes: Vec<Expr> = topological(std::slice::from_ref(output))
         .into_iter()
