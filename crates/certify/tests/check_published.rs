@@ -135,3 +135,27 @@ fn time_of_a_large_proof() {
     println!("{summary:?} in {:?}", began.elapsed());
     assert_eq!(summary.leaves, 1 << 14);
 }
+
+// Bounds over the boxes of the competition, of every neuron whose sign they leave open, and one refutation.
+#[test]
+#[ignore = "measures time"]
+fn time_of_bounds() {
+    let Some(folder) = folder() else { return };
+    let resnet = |n: usize, property: &str| {
+        let path =
+            format!("cifar10_resnet/vnnlib_properties_pgd_filtered/resnet{n}b_pgd_filtered/{property}.vnnlib.gz");
+        (format!("cifar10_resnet/onnx/resnet_{n}b.onnx"), path)
+    };
+    let mnist = ("mnistfc/mnist-net_256x6.onnx".to_string(), "mnistfc/prop_0_0.03.vnnlib.gz".to_string());
+    for (net, property) in [resnet(2, "prop_4_eps_0.008"), resnet(4, "prop_4_eps_0.004"), mnist] {
+        let network = network(&folder, &net);
+        let mut property = Property::read(folder.join(property)).unwrap();
+        property.cases[0].any_of.truncate(1);
+        let constraints = property.cases[0].any_of[0].len();
+        let evidence = plain(&vec![1.0; constraints]);
+        let proof = check_proving::single(&network, vec![Node::Refuted { conjunction: 0, evidence }, Node::Done]);
+        let began = Instant::now();
+        let found = check(&network, &property, &proof);
+        println!("{net}: {:?}, {found:?}", began.elapsed());
+    }
+}
