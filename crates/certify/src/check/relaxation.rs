@@ -125,3 +125,76 @@ impl Curve {
         Line { slope, intercept: through(lo, at_lo).min(through(hi, at_hi)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn at(line: Line, x: f64) -> f64 {
+        line.slope * x + line.intercept
+    }
+
+    // Points of an interval, its ends among them.
+    fn points(lo: f64, hi: f64) -> impl Iterator<Item = f64> {
+        (0..=200).map(move |i| (lo + (hi - lo) * f64::from(i) / 200.0).min(hi))
+    }
+
+    #[test]
+    fn curves_lie_between_their_lines() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(1);
+        for round in 0..2000 {
+            let width = [1e-9, 0.1, 3.0, 40.0, 800.0][round % 5];
+            let lo: f64 = rng.random_range(-width..width);
+            let hi = rng.random_range(lo..=width);
+            for curve in [Curve::Sigmoid, Curve::Tanh] {
+                let value = |x: f64| if curve == Curve::Tanh { x.tanh() } else { 1.0 / (1.0 + (-x).exp()) };
+                let [below, above] = curve.lines(lo, hi);
+                for x in points(lo, hi) {
+                    let (low, high) = curve.value(x);
+                    assert!(low <= value(x) && value(x) <= high && high - low < 1e-13, "{curve:?} at {x}");
+                    let (low, high) = (at(below, x), at(above, x));
+                    let inside = low - 1e-14 <= value(x) && value(x) <= high + 1e-14;
+                    assert!(inside, "{curve:?} on {lo}..{hi} at {x}: {low} {} {high}", value(x));
+                }
+                // Tangents that meet the curve's other end leave its range, but not far; short pieces are nearly straight.
+                let rise = value(hi) - value(lo);
+                let widest = points(lo, hi).map(|x| at(above, x) - at(below, x)).fold(0.0, f64::max);
+                assert!(widest <= 2.0 * rise + 1e-11, "{curve:?} on {lo}..{hi}: {widest} {rise}");
+                assert!(hi - lo > 0.1 || widest <= 0.1 * (hi - lo) + 1e-11, "{curve:?} on {lo}..{hi}: {widest}");
+            }
+        }
+    }
+
+    #[test]
+    fn ends_of_curves() {
+        for x in [f64::INFINITY, f64::NEG_INFINITY, 1e308, -1e308, 750.0, -750.0, 0.0, f64::from_bits(1)] {
+            let (lo, hi) = Curve::Sigmoid.value(x);
+            assert!(0.0 <= lo && lo <= hi && hi <= 1.0 && hi - lo < 1e-14, "{x}: {lo} {hi}");
+            let (lo, hi) = Curve::Tanh.value(x);
+            assert!(-1.0 <= lo && lo <= hi && hi <= 1.0 && hi - lo < 1e-14, "{x}: {lo} {hi}");
+        }
+        let [below, above] = Curve::Sigmoid.lines(f64::NEG_INFINITY, f64::INFINITY);
+        assert_eq!((below.slope, above.slope), (0.0, 0.0));
+        assert!(below.intercept <= 0.0 && above.intercept >= 1.0);
+    }
+
+    #[test]
+    fn relu_lies_below_its_line() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(2);
+        for round in 0..2000 {
+            let scale = [1e-320, 1e-9, 1.0, 1e9, 1e300][round % 5];
+            let (lo, hi) = (-scale * rng.random_range(0.01..1.0), scale * rng.random_range(0.01..1.0));
+            let line = above_relu(lo, hi);
+            assert!((0.0..=1.0).contains(&line.slope));
+            for x in points(lo, hi) {
+                assert!(add_up(mul_up(line.slope, x), line.intercept) >= x.max(0.0), "{lo}..{hi} at {x}");
+            }
+            assert!(at(line, lo) <= 1e-9 * scale + 1e-320 && at(line, hi) <= hi * (1.0 + 1e-9) + 1e-320);
+        }
+        assert_eq!(above_relu(f64::NEG_INFINITY, 2.0), Line { slope: 0.0, intercept: 2.0 });
+        assert_eq!(above_relu(-2.0, f64::INFINITY), Line { slope: 1.0, intercept: 2.0 });
+        assert_eq!(above_relu(f64::NEG_INFINITY, f64::INFINITY).intercept, f64::INFINITY);
+    }
+}

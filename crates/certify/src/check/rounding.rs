@@ -83,3 +83,56 @@ pub(super) fn weighted_sums(weights: &[f64], center: &[f64], radius: &[f64], mag
     }
     sums.map(|lanes| lanes.iter().sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_bigint::BigInt;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn exact(value: f64) -> BigRational {
+        BigRational::from_float(value).unwrap()
+    }
+
+    #[test]
+    fn fractions_are_enclosed() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(1);
+        let power = |n: u32| BigRational::from_integer(BigInt::from(10).pow(n));
+        for _ in 0..2000 {
+            let (a, b) = (rng.random_range(-1_000_000i64..1_000_000), rng.random_range(1i64..1_000_000));
+            let value = BigRational::new(a.into(), b.into()) * power(rng.random_range(0..320)) / power(160);
+            let (lo, hi) = enclose(&value);
+            assert!(exact(lo) <= value && value <= exact(hi) && hi <= lo.next_up(), "{value}: {lo} {hi}");
+            let (near, error) = nearest(&value);
+            let distance = if value > exact(near) { &value - exact(near) } else { exact(near) - &value };
+            assert!(distance <= exact(error));
+        }
+        assert_eq!(enclose(&power(400)), (f64::MAX, f64::INFINITY));
+        assert_eq!(enclose(&-power(400)), (f64::NEG_INFINITY, f64::MIN));
+        assert_eq!(enclose(&power(400).recip()), (0.0, TINY));
+        assert_eq!(enclose(&exact(0.1)), (0.1, 0.1));
+    }
+
+    // The computed sum, the bound of its error, and the exact sum.
+    #[test]
+    fn sums_are_within_their_error() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(2);
+        for round in 0..300 {
+            let terms = rng.random_range(0..40);
+            let scale = [1.0, 1e-160, 1e-310, 1e100][round % 4];
+            let mut numbers = || -> Vec<f64> { (0..terms).map(|_| rng.random_range(-1.0..1.0) * scale).collect() };
+            let (weights, center, radius) = (numbers(), numbers(), numbers());
+            let radius: Vec<f64> = radius.iter().map(|r| r.abs()).collect();
+            let size: Vec<f64> = center.iter().map(|c| c.abs()).collect();
+            let [sum, spread, reach] = weighted_sums(&weights, &center, &radius, &size);
+            let dot =
+                |a: &[f64], b: &[f64]| -> BigRational { a.iter().zip(b).map(|(a, b)| exact(*a) * exact(*b)).sum() };
+            let absolute: Vec<f64> = weights.iter().map(|w| w.abs()).collect();
+            assert!(exact(sum_up(spread, terms)) >= dot(&absolute, &radius));
+            let error = add_up(mul_up(gamma(terms), sum_up(reach, terms)), mul_up(terms as f64, TINY));
+            let off = exact(sum) - dot(&weights, &center);
+            assert!(off <= exact(error) && -off <= exact(error));
+        }
+    }
+}

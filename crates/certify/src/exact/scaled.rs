@@ -136,3 +136,54 @@ impl Weights {
         Weights { integers: parts.iter().map(integer).collect(), exponent }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn exact(value: f64) -> BigRational {
+        BigRational::from_float(value).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_taken_apart_exactly() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(1);
+        let random = (0..1000).map(|_| f64::from_bits(rng.random())).filter(|v| v.is_finite());
+        for value in random.chain([0.0, -0.0, f64::MAX, f64::MIN, f64::from_bits(1), f64::MIN_POSITIVE, 3.0]) {
+            let (integer, exponent) = dyadic(value);
+            assert!(integer % 2 != 0 || (integer, value) == (0, 0.0));
+            let list = Scaled { integers: vec![integer.into()], exponent, denominator: BigInt::one() };
+            assert_eq!(list.rationals(), [exact(value)]);
+            let weights = Weights::new(&[value, f64::from_bits(1)]);
+            let integer = match &weights.integers[0] {
+                Weight::Small(integer) => BigInt::from(*integer),
+                Weight::Large(integer) => integer.clone(),
+            };
+            let list = Scaled { integers: vec![integer], exponent: weights.exponent, denominator: BigInt::one() };
+            assert_eq!(list.rationals(), [exact(value)]);
+        }
+    }
+
+    #[test]
+    fn scales_do_not_change_values() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(2);
+        for _ in 0..200 {
+            let mut fraction = || BigRational::new(rng.random_range(-99..99).into(), rng.random_range(1..99).into());
+            let values: Vec<BigRational> = (0..4).map(|_| fraction()).collect();
+            let others: Vec<BigRational> = (0..4).map(|_| fraction()).collect();
+            let lists = [Scaled::new(&values), Scaled::new(&others).reduced()];
+            assert_eq!((lists[0].rationals(), lists[1].rationals()), (values.clone(), others.clone()));
+            let common = Common::of(&lists, &[true, true]);
+            for (integers, expected) in common.integers.iter().zip([&values, &others]) {
+                let (exponent, denominator) = (common.exponent, common.denominator.clone());
+                let list = Scaled { integers: integers.as_ref().unwrap().to_vec(), exponent, denominator };
+                assert_eq!(&list.rationals(), expected);
+            }
+            let divisors = [3.0, -0.375, 7.5e-3, f64::MAX];
+            let quotients: Vec<BigRational> = values.iter().zip(divisors).map(|(v, d)| v / exact(d)).collect();
+            assert_eq!(Scaled::new(&values).divided(&divisors).reduced().rationals(), quotients);
+        }
+    }
+}
