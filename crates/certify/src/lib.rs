@@ -3,6 +3,8 @@
 //! - [`Certifier`]: bounds that hold for every point of a ball, by interval propagation or CROWN, compiled once and run
 //!   for many centres, radii and limits.
 //! - [`Smoothed`]: certificates of a classifier under Gaussian noise, which hold with a stated probability.
+//! - [`check()`]: whether a [`proof`] that a property holds is right, by arithmetic of its own with error bounds.
+//! - [`confirm`]: whether an input is a counterexample, in exact arithmetic.
 
 mod batched;
 mod certifier;

@@ -44,6 +44,8 @@ pub(crate) mod lower;
 pub(crate) mod network;
 mod relaxation;
 mod rounding;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod walk;
 

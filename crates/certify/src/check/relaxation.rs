@@ -159,10 +159,10 @@ mod tests {
                     assert!(inside, "{curve:?} on {lo}..{hi} at {x}: {low} {} {high}", value(x));
                 }
                 // Tangents that meet the curve's other end leave its range, but not far; short pieces are nearly straight.
-                let rise = value(hi) - value(lo);
+                let (rise, rounding) = (value(hi) - value(lo), 1e-13 * (1.0 + hi - lo));
                 let widest = points(lo, hi).map(|x| at(above, x) - at(below, x)).fold(0.0, f64::max);
-                assert!(widest <= 2.0 * rise + 1e-11, "{curve:?} on {lo}..{hi}: {widest} {rise}");
-                assert!(hi - lo > 0.1 || widest <= 0.1 * (hi - lo) + 1e-11, "{curve:?} on {lo}..{hi}: {widest}");
+                assert!(widest <= 3.0 * rise + rounding, "{curve:?} on {lo}..{hi}: {widest} {rise}");
+                assert!(hi - lo > 0.1 || widest <= 0.1 * (hi - lo) + rounding, "{curve:?} on {lo}..{hi}: {widest}");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Elementwise operations.
 
 use super::{Lowering, Operand, Reason, Value, finite};
-use crate::check::network::{Affine, Curve, Groups, Kind};
+use crate::check::network::{Affine, Curve, Groups, Kind, Layer};
 use perturb_graph::{Binary, Expr, Unary};
 
 impl Lowering {
@@ -83,12 +83,10 @@ impl Lowering {
         let operand = node.inputs()[position].id();
         let value = self.values[&operand].clone();
         if let Some(layer) = value.owned.filter(|_| self.uses[&operand] == 1)
-            && let Kind::Affine(affine) = &mut self.network.layers[layer].kind
+            && let Layer { first, kind: Kind::Affine(affine) } = &mut self.network.layers[layer]
             && affine.divisors.is_none()
         {
-            let first = self.network.layers[layer].first;
-            let Kind::Affine(affine) = &mut self.network.layers[layer].kind else { unreachable!() };
-            let place = |element: u32| element as usize - first;
+            let place = |element: u32| element as usize - *first;
             let sums = value.elements.iter().zip(&shift).map(|(&e, &s)| exact_sum(affine.bias[place(e)], s));
             if let Some(sums) = sums.collect::<Option<Vec<f64>>>() {
                 value.elements.iter().zip(sums).for_each(|(&e, sum)| affine.bias[place(e)] = sum);
