@@ -105,7 +105,9 @@ impl Curve {
             let middle = 0.5 * (left + right);
             if fits(self.tangent(middle, lo, hi)) { left = middle } else { right = middle }
         }
-        self.tangent(left, lo, hi)
+        // On a long interval the tangent falls far below the least value.
+        let (tangent, middle) = (self.tangent(left, lo, hi), 0.5 * lo + 0.5 * hi);
+        if tangent.slope * middle + tangent.intercept > constant.intercept { tangent } else { constant }
     }
 
     // Below the function wherever it is convex and lo ≤ x ≤ hi.
@@ -158,7 +160,7 @@ mod tests {
                     let inside = low - 1e-14 <= value(x) && value(x) <= high + 1e-14;
                     assert!(inside, "{curve:?} on {lo}..{hi} at {x}: {low} {} {high}", value(x));
                 }
-                // Tangents that meet the curve's other end leave its range, but not far; short pieces are nearly straight.
+                // In the middle a line is within the curve's range, so at its end it is not far; short pieces are nearly straight.
                 let (rise, rounding) = (value(hi) - value(lo), 1e-13 * (1.0 + hi - lo));
                 let widest = points(lo, hi).map(|x| at(above, x) - at(below, x)).fold(0.0, f64::max);
                 assert!(widest <= 3.0 * rise + rounding, "{curve:?} on {lo}..{hi}: {widest} {rise}");
