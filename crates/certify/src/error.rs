@@ -115,6 +115,9 @@ pub enum CertifyError {
     /// Compiling or running failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A proof cannot be checked, or does not hold.
+    #[error(transparent)]
+    Check(#[from] crate::CheckError),
     /// A statistical bound could not be computed.
     #[error(transparent)]
     Metric(#[from] MetricError),

@@ -42,6 +42,7 @@ mod file;
 mod form;
 pub(crate) mod lower;
 pub(crate) mod network;
+pub(crate) mod prover;
 mod relaxation;
 mod rounding;
 #[cfg(test)]
@@ -177,7 +178,7 @@ impl Context<'_> {
     ) -> Result<f64, CheckError> {
         let evidence = refutation.evidence;
         let conjunction = refutation.conjunction;
-        let start = self.combination(&self.case.any_of[conjunction], &evidence.weights);
+        let start = combination(self.model, &self.case.any_of[conjunction], &evidence.weights);
         let rule = Rule { slopes: evidence.slopes.as_deref(), splits: &refutation.splits };
         let layers = self.model.network.layers.len();
         let bound = Walk { model: self.model, bounds, layers }.lower(&start, rule, coefficients);
@@ -186,29 +187,29 @@ impl Context<'_> {
         }
         Err(CheckError::NotRefuted { place: refutation.place.clone(), conjunction, bound })
     }
+}
 
-    // Σ weight·(left side of the constraint).
-    fn combination(&self, constraints: &[Constraint], weights: &[f32]) -> Functional {
-        let mut terms: BTreeMap<u32, BigRational> = BTreeMap::new();
-        let mut constant = BigRational::zero();
-        let used = constraints.iter().zip(weights).filter(|(_, w)| **w != 0.0);
-        for (constraint, weight) in used.filter_map(|(c, w)| Some((c, BigRational::from_float(*w)?))) {
-            constant += &constraint.constant * &weight;
-            for (variable, coefficient) in &constraint.terms {
-                let scalar = match *variable {
-                    Variable::Input(index) => index as u32,
-                    Variable::Output(index) => self.model.network.outputs[index],
-                };
-                *terms.entry(scalar).or_insert_with(BigRational::zero) += coefficient * &weight;
-            }
+// Σ weight·(left side of the constraint).
+fn combination(model: &Model, constraints: &[Constraint], weights: &[f32]) -> Functional {
+    let mut terms: BTreeMap<u32, BigRational> = BTreeMap::new();
+    let mut constant = BigRational::zero();
+    let used = constraints.iter().zip(weights).filter(|(_, w)| **w != 0.0);
+    for (constraint, weight) in used.filter_map(|(c, w)| Some((c, BigRational::from_float(*w)?))) {
+        constant += &constraint.constant * &weight;
+        for (variable, coefficient) in &constraint.terms {
+            let scalar = match *variable {
+                Variable::Input(index) => index as u32,
+                Variable::Output(index) => model.network.outputs[index],
+            };
+            *terms.entry(scalar).or_insert_with(BigRational::zero) += coefficient * &weight;
         }
-        let (constant, constant_error) = rounding::nearest(&constant);
-        let terms = terms.into_iter().map(|(scalar, exact)| {
-            let (value, error) = rounding::nearest(&exact);
-            (scalar, value, error)
-        });
-        Functional { terms: terms.collect(), constant, constant_error }
     }
+    let (constant, constant_error) = rounding::nearest(&constant);
+    let terms = terms.into_iter().map(|(scalar, exact)| {
+        let (value, error) = rounding::nearest(&exact);
+        (scalar, value, error)
+    });
+    Functional { terms: terms.collect(), constant, constant_error }
 }
 
 /// Intervals that hold the outputs of a network at one input.

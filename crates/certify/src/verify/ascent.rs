@@ -226,8 +226,7 @@ impl Ascent {
 
     fn unload(&self, subdomains: &mut [Subdomain]) {
         let layers = self.layout.layers();
-        let kept: Vec<Tensor> =
-            (0..=2 * layers).map(|k| self.session.variable(1 + COPIES * k + COPIES - 1)).collect();
+        let kept: Vec<Tensor> = (0..=2 * layers).map(|k| self.session.variable(1 + COPIES * k + COPIES - 1)).collect();
         let bounds = self.session.variable(0);
         for (item, s) in subdomains.iter_mut().enumerate() {
             let row = |k: usize| {

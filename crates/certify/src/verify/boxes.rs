@@ -52,7 +52,7 @@ impl BoxBounds {
     /// If a primitive has no rule, or one box needs more than `memory_limit` bytes.
     pub fn compile(network: &Network, rows: &Tensor, items: usize, memory_limit: u64) -> Result<BoxBounds> {
         let corners = corners(network)?;
-        let Inner { bounder, values, .. } = inner_bounds(network, &corners, Rounding::Nearest)?;
+        let (bounder, values) = inner_bounds(network, &corners)?;
         let count = rows.shape()[0];
         let lower = bounder.functionals(&values, &Expr::constant(rows.clone()))?.lo;
         let mut planes = Vec::with_capacity(count);
@@ -79,66 +79,6 @@ impl BoxBounds {
     }
 }
 
-/// An executable that tells whether a combination of constraints is positive on boxes, in real arithmetic: inner bounds in
-/// `f32`, the combination in `f64`, all rounded outward.
-pub(crate) struct BoxProof {
-    batched: Batched,
-}
-
-impl BoxProof {
-    /// Compiles for combinations of `rows` (coefficients `[rows, values]`, exact in `f64`) with `constants`.
-    ///
-    /// # Errors
-    /// If a primitive has no rule, or one box needs more than `memory_limit` bytes.
-    pub fn compile(
-        network: &Network,
-        double: &Network,
-        (rows, constants): (&Tensor, &[f64]),
-        items: usize,
-        memory_limit: u64,
-    ) -> Result<BoxProof> {
-        let corners = corners(network)?;
-        let inner = inner_bounds(network, &corners, Rounding::Outward)?;
-        let wide = |e: &Expr| e.cast(DType::F64);
-        let domain = Domain::Box { lo: wide(&corners[0]), hi: wide(&corners[1]) };
-        let options = LinearBoundsOptions { rounding: Rounding::Outward, ..LinearBoundsOptions::default() };
-        let (mut bounder, prepared) =
-            Bounder::new(std::slice::from_ref(&double.values), &[(double.input.clone(), domain)], options)?;
-        for (node, bounds) in nonlinear_operands(&prepared[0]).iter().zip(&inner.bounds) {
-            if node.id() != double.input.id() && node.shape() == bounds.lo.shape() {
-                bounder.tighten(node, Interval { lo: wide(&bounds.lo), hi: wide(&bounds.hi) });
-            }
-        }
-        let count = rows.shape()[0];
-        let weights = Expr::try_input("weights", [count], DType::F32)?;
-        let combined = wide(&weights).reshape([1, count]).try_matmul(&Expr::constant(rows.to_dtype(DType::F64)))?;
-        let functional = combined.reshape(prepared[0].shape().prepend(1));
-        let lower = bounder.functionals(&prepared[0], &functional)?.lo.reshape([]);
-        let constants = Expr::constant(Tensor::new([count], constants.to_vec())?);
-        let sum = lower.add(&wide(&weights).inner(&constants));
-        // Rounding of the two sums.
-        let magnitude = lower.abs().add(&wide(&weights).inner(&constants.abs()));
-        let margin = sum.sub(&magnitude.scale((count + 4) as f64 * f64::EPSILON));
-        // Rounding to f32 keeps the sign.
-        let outputs = [margin.cast(DType::F32)];
-        let [lo, hi] = corners;
-        let batched = Batched::compile(&outputs, &[lo, hi, weights], &[], items, memory_limit, "a box of inputs")?;
-        Ok(BoxProof { batched })
-    }
-
-    /// For each box, whether the combination of rows by its weights, multiples of 2⁻¹² of at most 1, is positive on it.
-    ///
-    /// # Errors
-    /// If the executable fails.
-    pub fn holds(&self, boxes: &[(&Corners, &[f32])]) -> Result<Vec<bool>> {
-        let found = self.batched.run(boxes.len(), &[], |item, k, target| {
-            let (corners, weights) = boxes[item];
-            target.copy_from_slice([corners.lower.as_slice(), &corners.upper, weights][k]);
-        })?;
-        Ok(found[0].iter().map(|&margin| margin > 0.0).collect())
-    }
-}
-
 // Placeholders of a box.
 fn corners(network: &Network) -> Result<[Expr; 2]> {
     let shape = network.input.shape();
@@ -146,30 +86,18 @@ fn corners(network: &Network) -> Result<[Expr; 2]> {
 }
 
 // The network bounded over a box up to its last nonlinear node.
-struct Inner {
-    bounder: Bounder,
-    values: Expr,
-    // Bounds of the operands of nodes that are not linear, in topological order.
-    bounds: Vec<Interval>,
-}
-
-fn inner_bounds(network: &Network, corners: &[Expr; 2], rounding: Rounding) -> Result<Inner> {
+fn inner_bounds(network: &Network, corners: &[Expr; 2]) -> Result<(Bounder, Expr)> {
     let domain = Domain::Box { lo: corners[0].clone(), hi: corners[1].clone() };
-    let options = LinearBoundsOptions { rounding, ..LinearBoundsOptions::default() };
+    let options = LinearBoundsOptions { rounding: Rounding::Nearest, ..LinearBoundsOptions::default() };
     let (mut bounder, prepared) =
         Bounder::new(std::slice::from_ref(&network.values), &[(network.input.clone(), domain)], options)?;
     let improvable: Vec<u64> = bounder.to_tighten().iter().map(Expr::id).collect();
-    let mut found = Vec::new();
-    for node in nonlinear_operands(&prepared[0]) {
+    for node in nonlinear_operands(&prepared[0]).into_iter().filter(|n| n.id() != network.input.id()) {
         let bounds = if improvable.contains(&node.id()) { bounder.elementwise(&node)? } else { bounder.bounds(&node) };
         // The plane's slopes are derivatives with the inner bounds held fixed.
-        let fixed = Interval { lo: bounds.lo.stop_gradient(), hi: bounds.hi.stop_gradient() };
-        if node.id() != network.input.id() {
-            bounder.tighten(&node, fixed.clone());
-        }
-        found.push(fixed);
+        bounder.tighten(&node, Interval { lo: bounds.lo.stop_gradient(), hi: bounds.hi.stop_gradient() });
     }
-    Ok(Inner { bounder, values: prepared[0].clone(), bounds: found })
+    Ok((bounder, prepared[0].clone()))
 }
 
 // Operands of nodes that are not linear, in topological order.

@@ -41,9 +41,8 @@ impl Planes<'_> {
         }
         let mut weights = vec![1.0 / count as f32; count];
         for step in 0..24 {
-            let corner: Vec<f64> = (0..self.radius.len())
-                .map(|i| -self.slope(&weights, i).signum() * f64::from(self.radius[i]))
-                .collect();
+            let corner: Vec<f64> =
+                (0..self.radius.len()).map(|i| -self.slope(&weights, i).signum() * f64::from(self.radius[i])).collect();
             let values: Vec<f64> = (0..count)
                 .map(|k| {
                     let along = self.slopes[k].iter().zip(&corner).map(|(&s, c)| f64::from(s) * c);
@@ -92,7 +91,8 @@ mod tests {
     #[test]
     fn the_best_combination_is_nearly_found() {
         let slopes = [[0.7f32, -0.2], [-0.5, 0.9], [0.1, -0.8]];
-        let planes = Planes { middle: &[0.1, -0.05, 0.2], slopes: slopes.iter().map(|s| &s[..]).collect(), radius: &[0.5, 0.4] };
+        let planes =
+            Planes { middle: &[0.1, -0.05, 0.2], slopes: slopes.iter().map(|s| &s[..]).collect(), radius: &[0.5, 0.4] };
         let mut grid = f64::NEG_INFINITY;
         for i in 0..=100 {
             for j in 0..=100 - i {

@@ -1,6 +1,6 @@
 //! Branch and bound over the inputs, for networks of few inputs.
 
-use super::boxes::{BoxBounds, BoxProof, BoxesFound, Corners};
+use super::boxes::{BoxBounds, BoxesFound, Corners};
 use super::combine::Planes;
 use super::falsify::Falsifier;
 use super::network::Network;
@@ -8,10 +8,11 @@ use super::query::{Case, Row};
 use super::tree::Growing;
 use super::{End, Watch};
 use crate::Result;
+use crate::check::prover::{Prover, Question};
 use crate::proof::Evidence;
 use perturb_graph::Tensor;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 /// Boxes that one executable bounds at a time, and boxes of one round.
 const ITEMS: usize = 64;
@@ -55,7 +56,6 @@ struct Search {
     starts: Vec<usize>,
     constants: Vec<f64>,
     bounds: BoxBounds,
-    proof: BoxProof,
 }
 
 /// What bounds say of a conjunction on a box.
@@ -73,7 +73,7 @@ struct Found {
 /// If bounds cannot be compiled or computed.
 pub(crate) fn search(
     network: &Network,
-    double: &Network,
+    prover: &Prover<'_>,
     index: usize,
     case: &Case,
     falsifier: &mut Falsifier,
@@ -81,9 +81,11 @@ pub(crate) fn search(
     watch: &Watch,
 ) -> Result<End> {
     if case.conjunctions.iter().any(Vec::is_empty) {
-        return Ok(End::Unknown("a case asks nothing of the outputs: every input of its box is a counterexample".into()));
+        return Ok(End::Unknown(
+            "a case asks nothing of the outputs: every input of its box is a counterexample".into(),
+        ));
     }
-    let search = Search::compile(network, double, case, watch.settings.memory_limit)?;
+    let search = Search::compile(network, case, watch.settings.memory_limit)?;
     let whole = Corners { lower: case.lower.clone(), upper: case.upper.clone() };
     let all = (0..case.conjunctions.len()).collect();
     let mut heap = BinaryHeap::from([Open { corners: whole, conjunctions: all, bound: f64::NEG_INFINITY, place: 0 }]);
@@ -95,7 +97,7 @@ pub(crate) fn search(
         let round: Vec<Open> = std::iter::from_fn(|| heap.pop()).take(count).collect();
         round.iter().for_each(|_| watch.visited());
         let (mut points, mut cut) = (Vec::new(), Vec::new());
-        for (open, worst) in search.refute(round, tree)? {
+        for (open, worst) in search.refute(round, prover, index, tree)? {
             points.extend(lowest_corner(&open.corners, &worst.slopes));
             cut.push((open, worst));
         }
@@ -118,7 +120,7 @@ pub(crate) fn search(
 }
 
 impl Search {
-    fn compile(network: &Network, double: &Network, case: &Case, memory_limit: u64) -> Result<Search> {
+    fn compile(network: &Network, case: &Case, memory_limit: u64) -> Result<Search> {
         let rows: Vec<&Row> = case.rows().collect();
         let mut matrix = vec![0.0; rows.len() * network.width()];
         for (row, target) in rows.iter().zip(matrix.chunks_mut(network.width())) {
@@ -127,34 +129,42 @@ impl Search {
         let matrix = Tensor::new([rows.len(), network.width()], matrix)?;
         let constants: Vec<f64> = rows.iter().map(|r| r.constant).collect();
         let bounds = BoxBounds::compile(network, &matrix, ITEMS, memory_limit)?;
-        let proof = BoxProof::compile(network, double, (&matrix, &constants), ITEMS, memory_limit)?;
-        Ok(Search { starts: case.starts(), constants, bounds, proof })
+        Ok(Search { starts: case.starts(), constants, bounds })
     }
 
     /// Closes what can be refuted, and returns the boxes on which something stays open, with what is known of the
     /// conjunction that is farthest from being refuted.
-    fn refute(&self, round: Vec<Open>, tree: &mut Growing) -> Result<Vec<(Open, Found)>> {
+    fn refute(
+        &self,
+        round: Vec<Open>,
+        prover: &Prover<'_>,
+        case: usize,
+        tree: &mut Growing,
+    ) -> Result<Vec<(Open, Found)>> {
         let bounds = self.bounds.run(&round.iter().map(|o| &o.corners).collect::<Vec<_>>())?;
         let found: Vec<Vec<Found>> = round
             .iter()
             .enumerate()
-            .map(|(item, open)| open.conjunctions.iter().map(|&c| self.found(item, &open.corners, c, &bounds)).collect())
+            .map(|(item, open)| {
+                open.conjunctions.iter().map(|&c| self.found(item, &open.corners, c, &bounds)).collect()
+            })
             .collect();
-        let mut asked = Vec::new();
+        let (mut asked, mut questions) = (Vec::new(), Vec::new());
         for (item, open) in round.iter().enumerate() {
+            let mut refutations = Vec::new();
             for (place, (found, &c)) in found[item].iter().zip(&open.conjunctions).enumerate() {
                 if found.least > 0.0 {
-                    let mut weights = vec![0.0; self.constants.len()];
-                    weights[self.starts[c]..self.starts[c + 1]].copy_from_slice(&found.weights);
-                    asked.push((item, place, weights));
+                    asked.push((item, place));
+                    refutations.push((c, found.weights.as_slice()));
                 }
             }
+            if !refutations.is_empty() {
+                questions.push(Question { lower: &open.corners.lower, upper: &open.corners.upper, refutations });
+            }
         }
-        let questions: Vec<(&Corners, &[f32])> =
-            asked.iter().map(|(item, _, w)| (&round[*item].corners, w.as_slice())).collect();
-        let holds = if questions.is_empty() { Vec::new() } else { self.proof.holds(&questions)? };
-        let proved: std::collections::HashSet<(usize, usize)> =
-            asked.iter().zip(holds).filter(|(_, h)| *h).map(|((item, place, _), _)| (*item, *place)).collect();
+        let holds = prover.refuted(case, &questions).into_iter().flatten();
+        let proved: HashSet<(usize, usize)> =
+            asked.into_iter().zip(holds).filter(|(_, h)| *h).map(|(a, _)| a).collect();
         let mut open_still = Vec::new();
         for (item, (mut open, found)) in round.into_iter().zip(found).enumerate() {
             let mut conjunctions = Vec::new();

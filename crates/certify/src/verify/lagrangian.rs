@@ -7,9 +7,7 @@
 
 use super::network::Network;
 use crate::Result;
-use perturb_graph::{
-    Bounder, Domain, Expr, Interval, LinearBoundsOptions, Op, Rounding, Slopes, Unary, topological,
-};
+use perturb_graph::{Bounder, Domain, Expr, Interval, LinearBoundsOptions, Op, Rounding, Slopes, Unary, topological};
 use std::collections::HashMap;
 
 /// Placeholders of one subdomain and the bound in terms of them.

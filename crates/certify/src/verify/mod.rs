@@ -5,6 +5,7 @@
 
 mod ascent;
 mod boxes;
+mod combine;
 mod evaluation;
 mod falsify;
 mod input_split;
@@ -16,10 +17,11 @@ mod root;
 mod subdomain;
 mod tree;
 
+use crate::check::prover::Prover;
 use crate::proof::{CaseProof, LayerSlopes, Proof};
 use crate::{CertifyError, Result};
-use falsify::{Effort, Falsifier};
 pub use falsify::Witness;
+use falsify::{Effort, Falsifier};
 use network::Network;
 use perturb_engine::Options;
 use perturb_graph::Graph;
@@ -199,13 +201,20 @@ pub fn verify(
         report: RefCell::new(Box::new(report)),
     };
     let mut proof = Proof { cases: Vec::new() };
-    let verdict = decide(&single, &query, &watch, &mut proof)?;
+    let prover = Prover::new(network, property)?;
+    let verdict = decide(&single, &prover, &query, &watch, &mut proof)?;
     let kept = settings.proof && verdict == Verdict::Unsat;
     let (subdomains, seconds) = (watch.subdomains.get(), watch.started.elapsed().as_secs_f64());
     Ok(Outcome { verdict, proof: kept.then_some(proof), subdomains, seconds })
 }
 
-fn decide(single: &Network, query: &Query, watch: &Watch<'_>, proof: &mut Proof) -> Result<Verdict> {
+fn decide(
+    single: &Network,
+    prover: &Prover<'_>,
+    query: &Query,
+    watch: &Watch<'_>,
+    proof: &mut Proof,
+) -> Result<Verdict> {
     if watch.late() {
         return Ok(Verdict::Timeout);
     }
@@ -229,7 +238,7 @@ fn decide(single: &Network, query: &Query, watch: &Watch<'_>, proof: &mut Proof)
         watch.cases.set((index, query.cases.len()));
         let mut tree = Growing::new(watch.settings.proof);
         let end = if single.inputs() <= FEW_INPUTS || single.relus.is_empty() {
-            input_split::search(single, index, case, &mut falsifier, &mut tree, watch)?
+            input_split::search(single, prover, index, case, &mut falsifier, &mut tree, watch)?
         } else {
             relu_split::search(single, &double, index, case, &mut falsifier, &mut tree, watch)?
         };

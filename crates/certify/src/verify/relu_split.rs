@@ -86,9 +86,8 @@ pub(crate) fn search(
     let layout = Layout::new(network);
     let mut state = Search { case, root, layout, ascent, search, proof, watch };
 
-    let mut roots: Vec<Subdomain> = (0..case.conjunctions.len())
-        .map(|c| Subdomain::root(c, case.conjunctions[c].len(), &state.root, 0))
-        .collect();
+    let mut roots: Vec<Subdomain> =
+        (0..case.conjunctions.len()).map(|c| Subdomain::root(c, case.conjunctions[c].len(), &state.root, 0)).collect();
     let mut heap = BinaryHeap::new();
     for chunk in roots.chunks_mut(items) {
         state.raise(chunk, AT_ROOT)?;

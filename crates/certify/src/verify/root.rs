@@ -57,7 +57,8 @@ pub(crate) fn root_bounds(network: &Network, case: &Case, watch: &Watch) -> Resu
 impl LayerBounds {
     // An end that is not known is infinite.
     fn known(mut self) -> LayerBounds {
-        let replace = |values: &mut Vec<f32>, end: f32| values.iter_mut().for_each(|v| *v = if v.is_nan() { end } else { *v });
+        let replace =
+            |values: &mut Vec<f32>, end: f32| values.iter_mut().for_each(|v| *v = if v.is_nan() { end } else { *v });
         replace(&mut self.lower, f32::NEG_INFINITY);
         replace(&mut self.upper, f32::INFINITY);
         self
