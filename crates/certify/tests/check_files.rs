@@ -11,6 +11,7 @@ use perturb_onnx::vnnlib::Property;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// A network, the least value of its only output over a box, and a proof that it is above a threshold.
 struct Example {
@@ -126,6 +127,44 @@ fn damaged_files_are_rejected() {
         std::fs::write(&path, mutant).unwrap();
         assert!(read_proof(&path, b"network", b"property").is_err(), "mutant {round}");
     }
+}
+
+// Changed bytes under a right digest: nothing panics or asks for memory that the file does not have, and nothing false is
+// accepted.
+#[test]
+fn sealed_bytes_are_read_with_care() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.proof");
+    let (example, threshold) = example_by_signs(3);
+    write_proof(&path, b"network", b"property", &example.proof).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let (start, end) = (b"perturb proof 1\n".len() + 64, bytes.len() - 32);
+    let wrong = above(threshold + 0.5);
+    assert!(!oracle::holds(&example.net, &wrong));
+    let rng = &mut ChaCha8Rng::seed_from_u64(5);
+    let mut read = 0;
+    for round in 0..2000 {
+        let mut mutant = bytes[..end].to_vec();
+        for _ in 0..rng.random_range(1..4) {
+            // Runs of 255 are lengths of many digits.
+            let at = rng.random_range(start..end);
+            let run = if round % 3 == 0 { rng.random_range(1..9) } else { 1 };
+            let value = if round % 3 == 0 { 255 } else { rng.random() };
+            mutant[at..(at + run).min(end)].fill(value);
+        }
+        let seal = Sha256::digest(&mutant);
+        mutant.extend_from_slice(&seal);
+        std::fs::write(&path, mutant).unwrap();
+        match read_proof(&path, b"network", b"property") {
+            Ok(proof) => {
+                read += 1;
+                assert!(check(&example.network, &wrong, &proof).is_err(), "mutant {round}");
+                _ = check(&example.network, &above(threshold), &proof);
+            }
+            Err(error) => assert!(error.to_string().contains("not a proof"), "{error}"),
+        }
+    }
+    assert!(read > 100 && read < 1900, "{read}");
 }
 
 // All places of numbers in a JSON text.
