@@ -8,7 +8,7 @@
 
 mod batched;
 mod certifier;
-mod check;
+pub mod check;
 mod error;
 mod exact;
 mod known;

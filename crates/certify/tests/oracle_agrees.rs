@@ -3,11 +3,10 @@
 mod oracle;
 
 use num_rational::BigRational;
-use oracle::{Dense, Net, counterexample, fraction, holds};
-use perturb_onnx::vnnlib::{Case, Constraint, Property, Variable};
-use rand::{RngExt, SeedableRng};
+use oracle::{Dense, Net, counterexample, fraction, holds, random_property};
+use perturb_onnx::vnnlib::Property;
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
 
 // y = Σ|xᵢ|.
 fn absolute(inputs: usize) -> Net {
@@ -59,18 +58,6 @@ fn the_diagonal() {
     assert!(at("(and (< Y_0 0.25) (>= (- X_0 X_1) 0.25))") && !at("(and (<= Y_0 0.25) (>= (- X_0 X_1) 0.25))"));
 }
 
-fn random_property(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng) -> Property {
-    let mut constraint = || {
-        let variables = (0..outputs).map(Variable::Output).chain((0..inputs).map(Variable::Input));
-        let mut terms: BTreeMap<Variable, BigRational> =
-            variables.map(|v| (v, fraction(rng.random_range(-4..=4), 2))).collect();
-        terms.retain(|_, c| *c != fraction(0, 1));
-        Constraint { terms, constant: fraction(rng.random_range(-8..=40), 8), strict: rng.random_range(0..2) == 0 }
-    };
-    let any_of = vec![vec![constraint(), constraint()], vec![constraint()]];
-    Property { inputs, outputs, cases: vec![Case { bounds: vec![(fraction(-1, 1), fraction(1, 1)); inputs], any_of }] }
-}
-
 // What the oracle finds is a counterexample, and what it denies is not found on a grid. Where it finds one in the open, a
 // grid fine enough finds one, too: those cases are counted.
 #[test]
@@ -99,4 +86,17 @@ fn random_networks_and_a_grid() {
     }
     assert!(true_ones > 40 && false_ones > 40, "{true_ones} hold, {false_ones} do not");
     assert!(on_grid * 10 > false_ones * 8, "{on_grid} of {false_ones} on the grid");
+}
+
+// How long 1,000 networks of the size that searches are tested on take.
+#[test]
+#[ignore = "measures time"]
+fn time_of_the_oracle() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(12);
+    for sizes in [[2, 5, 4, 2], [3, 4, 3, 2]] {
+        let began = std::time::Instant::now();
+        let holding =
+            (0..1000).filter(|_| holds(&Net::random(&sizes, rng), &random_property(sizes[0], 2, rng))).count();
+        println!("{sizes:?}: {holding} of 1000 hold, in {:?}", began.elapsed());
+    }
 }

@@ -8,10 +8,10 @@
 //!
 //! # How
 //!
-//! The graph is lowered to affine maps and elementwise functions ([`lower`]). Over a box, every scalar gets an interval
-//! ([`bounds`]), and the operands of the nonlinear functions better ones by backward walks ([`walk`]: CROWN, Zhang et al.
-//! 2018, with lower slopes that the proof may choose, and β-CROWN's multipliers, Wang et al. 2021, eq. 8). A refutation
-//! is a walk from a combination of constraints.
+//! The graph is lowered to affine maps and elementwise functions. Over a box, every scalar gets an interval, and the
+//! operands of `relu`, sigmoid and tanh better ones by backward walks (CROWN, Zhang et al. 2018, with lower slopes that
+//! the proof may choose, and β-CROWN's multipliers, Wang et al. 2021, eq. 8). A refutation is a walk from a combination of
+//! constraints.
 //!
 //! # Why rounding does no harm
 //!

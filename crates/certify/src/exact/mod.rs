@@ -92,9 +92,11 @@ pub fn confirm(network: &Graph, property: &Property, input: &[f32]) -> Result<Co
     let exact: Vec<BigRational> = input.iter().filter_map(|&v| BigRational::from_float(v)).collect();
     let inside: Vec<&Case> = property.cases.iter().filter(|case| outside(case, &exact).is_none()).collect();
     if inside.is_empty() {
-        let place = property.cases.iter().find_map(|case| outside(case, &exact)).unwrap_or_default();
-        let why = format!("input X_{place} lies outside of the box (or the input outside of every case's box)");
-        return Ok(Confirmation::Not { why });
+        let why = match property.cases.as_slice() {
+            [case] => outside(case, &exact).map(|i| format!("X_{i} = {} lies outside of its range", input[i])),
+            cases => Some(format!("the input lies in none of the {} boxes", cases.len())),
+        };
+        return Ok(Confirmation::Not { why: why.unwrap_or_default() });
     }
     let ranges: Vec<[BigRational; 2]> = match outputs(&network, &exact) {
         Ok(outputs) => outputs.into_iter().map(|v| [v.clone(), v]).collect(),

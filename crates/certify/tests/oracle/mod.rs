@@ -8,10 +8,11 @@
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{One, Zero};
+use num_traits::{One, Signed, Zero};
 use perturb_graph::{DType, Expr, Graph, Tensor};
-use perturb_onnx::vnnlib::{Constraint, Property, Variable};
+use perturb_onnx::vnnlib::{Case, Constraint, Property, Variable};
 use rand::{Rng, RngExt};
+use std::collections::BTreeMap;
 
 /// An affine layer: one row of weights and one bias for each output.
 #[derive(Clone, Debug)]
@@ -84,6 +85,20 @@ impl Dense {
     }
 }
 
+/// A property over the box −1..1 with two alternatives, of one and of two constraints on inputs and outputs, strict or
+/// not. About as many hold as do not.
+pub fn random_property(inputs: usize, outputs: usize, rng: &mut impl Rng) -> Property {
+    let mut constraint = || {
+        let variables = (0..outputs).map(Variable::Output).chain((0..inputs).map(Variable::Input));
+        let mut terms: BTreeMap<Variable, BigRational> =
+            variables.map(|v| (v, fraction(rng.random_range(-4..=4), 2))).collect();
+        terms.retain(|_, c| *c != fraction(0, 1));
+        Constraint { terms, constant: fraction(rng.random_range(-8..=40), 8), strict: rng.random_range(0..2) == 0 }
+    };
+    let any_of = vec![vec![constraint(), constraint()], vec![constraint()]];
+    Property { inputs, outputs, cases: vec![Case { bounds: vec![(fraction(-1, 1), fraction(1, 1)); inputs], any_of }] }
+}
+
 /// The exact value of a number.
 pub fn number(value: f32) -> BigRational {
     BigRational::from_float(value).unwrap()
@@ -107,17 +122,121 @@ pub fn holds(net: &Net, property: &Property) -> bool {
 
 /// A counterexample, if there is one.
 pub fn counterexample(net: &Net, property: &Property) -> Option<Vec<BigRational>> {
-    property
-        .cases
-        .iter()
-        .find_map(|case| triangulated(&case.bounds).into_iter().find_map(|simplex| search(net, simplex, &case.any_of)))
+    let layers: Vec<Integers> = net.layers.iter().map(Integers::of_layer).collect();
+    property.cases.iter().find_map(|case| {
+        let any_of: Vec<Vec<LeftSide>> =
+            case.any_of.iter().map(|all| all.iter().map(LeftSide::new).collect()).collect();
+        triangulated(&case.bounds).into_iter().find_map(|simplex| search(&layers, simplex, &any_of))
+    })
 }
 
-/// A corner of a simplex: the input there, and the values of the current layer.
+/// Rows of numbers times a positive integer that makes them whole.
+struct Integers {
+    rows: Vec<Vec<BigInt>>,
+    factor: BigInt,
+}
+
+impl Integers {
+    fn new(rows: &[Vec<BigRational>]) -> Integers {
+        let factor = rows.iter().flatten().fold(BigInt::one(), |f, v| &f * v.denom() / gcd(&f, v.denom()));
+        let whole = |v: &BigRational| v.numer() * (&factor / v.denom());
+        let rows = rows.iter().map(|row| row.iter().map(whole).collect()).collect();
+        Integers { rows, factor: factor.clone() }
+    }
+
+    // The bias comes last in each row.
+    fn of_layer(layer: &Dense) -> Integers {
+        let row = |(weights, bias): (&Vec<f32>, &f32)| weights.iter().chain([bias]).map(|&v| number(v)).collect();
+        Integers::new(&layer.weights.iter().zip(&layer.bias).map(row).collect::<Vec<_>>())
+    }
+}
+
+/// The left side of a constraint, times a positive integer that makes its numbers whole.
+struct LeftSide {
+    terms: Vec<(Variable, BigInt)>,
+    constant: BigInt,
+    strict: bool,
+}
+
+impl LeftSide {
+    fn new(constraint: &Constraint) -> LeftSide {
+        let numbers = constraint.terms.values().chain([&constraint.constant]).cloned().collect();
+        let mut whole = Integers::new(&[numbers]).rows.remove(0);
+        let constant = whole.pop().unwrap();
+        LeftSide { terms: constraint.terms.keys().copied().zip(whole).collect(), constant, strict: constraint.strict }
+    }
+
+    /// Times the corner's weight.
+    fn at(&self, corner: &Corner) -> BigInt {
+        self.terms.iter().fold(&self.constant * &corner.weight, |sum, (variable, coefficient)| {
+            let value = match *variable {
+                Variable::Input(i) => &corner.input[i],
+                Variable::Output(i) => &corner.values[i],
+            };
+            sum + coefficient * value
+        })
+    }
+}
+
+fn gcd(a: &BigInt, b: &BigInt) -> BigInt {
+    let (mut a, mut b) = (a.abs(), b.abs());
+    while !b.is_zero() {
+        (a, b) = (b.clone(), a % b);
+    }
+    a
+}
+
+/// A corner of a simplex in homogeneous coordinates: the input there and the values of the current layer, all times
+/// `weight > 0`. Affine maps and points between corners need integers only.
 #[derive(Clone)]
 struct Corner {
-    input: Vec<BigRational>,
-    values: Vec<BigRational>,
+    weight: BigInt,
+    input: Vec<BigInt>,
+    values: Vec<BigInt>,
+}
+
+impl Corner {
+    fn new(point: &[BigRational]) -> Corner {
+        let Integers { mut rows, factor } = Integers::new(&[point.to_vec()]);
+        let input = rows.remove(0);
+        Corner { weight: factor, values: input.clone(), input }
+    }
+
+    fn apply(&mut self, layer: &Integers) {
+        let row = |row: &Vec<BigInt>| {
+            let (bias, weights) = row.split_last().unwrap();
+            let used = weights.iter().zip(&self.values).filter(|(w, v)| !w.is_zero() && !v.is_zero());
+            used.fold(bias * &self.weight, |sum, (w, v)| sum + w * v)
+        };
+        self.values = layer.rows.iter().map(row).collect();
+        self.weight *= &layer.factor;
+        self.input.iter_mut().for_each(|v| *v *= &layer.factor);
+    }
+
+    fn relu(&mut self) {
+        self.values.iter_mut().filter(|v| v.is_negative()).for_each(|v| *v = BigInt::zero());
+    }
+
+    // The corners' combination with positive factors.
+    fn between(&self, own: &BigInt, other: &Corner, others: &BigInt) -> Corner {
+        let mix = |a: &BigInt, b: &BigInt| a * own + b * others;
+        let all = |a: &[BigInt], b: &[BigInt]| a.iter().zip(b).map(|(a, b)| mix(a, b)).collect();
+        let mut corner = Corner {
+            weight: mix(&self.weight, &other.weight),
+            input: all(&self.input, &other.input),
+            values: all(&self.values, &other.values),
+        };
+        let mut shared = corner.weight.clone();
+        for value in corner.input.iter().chain(&corner.values) {
+            if shared.is_one() {
+                return corner;
+            }
+            shared = gcd(&shared, value);
+        }
+        let numbers = corner.input.iter_mut().chain(&mut corner.values).chain([&mut corner.weight]);
+        numbers.for_each(|v| *v /= &shared);
+        corner
+    }
 }
 
 type Simplex = Vec<Corner>;
@@ -135,27 +254,22 @@ fn triangulated(bounds: &[(BigRational, BigRational)]) -> Vec<Simplex> {
     }
     let path = |order: Vec<usize>| {
         let mut at: Vec<BigRational> = bounds.iter().map(|b| b.0.clone()).collect();
-        let mut corners = vec![Corner { input: at.clone(), values: at.clone() }];
+        let mut corners = vec![Corner::new(&at)];
         for axis in order {
             at[axis] = bounds[axis].1.clone();
-            corners.push(Corner { input: at.clone(), values: at.clone() });
+            corners.push(Corner::new(&at));
         }
         corners
     };
     orders.into_iter().map(path).collect()
 }
 
-// Cuts a simplex into two where `f` has both signs on it.
-fn cut(simplex: &Simplex, f: impl Fn(&Corner) -> BigRational) -> Option<[Simplex; 2]> {
-    let zero = BigRational::zero();
-    let values: Vec<BigRational> = simplex.iter().map(f).collect();
-    let (above, below) = (values.iter().position(|v| *v > zero)?, values.iter().position(|v| *v < zero)?);
-    let share = &values[above] / (&values[above] - &values[below]);
-    let between = |a: &[BigRational], b: &[BigRational]| a.iter().zip(b).map(|(a, b)| a + (b - a) * &share).collect();
-    let middle = Corner {
-        input: between(&simplex[above].input, &simplex[below].input),
-        values: between(&simplex[above].values, &simplex[below].values),
-    };
+// Cuts a simplex into two where `f`, times the corners' weights, has both signs on it.
+fn cut(simplex: &Simplex, f: impl Fn(&Corner) -> BigInt) -> Option<[Simplex; 2]> {
+    let values: Vec<BigInt> = simplex.iter().map(f).collect();
+    let above = values.iter().position(BigInt::is_positive)?;
+    let below = values.iter().position(BigInt::is_negative)?;
+    let middle = simplex[above].between(&-&values[below], &simplex[below], &values[above]);
     Some([above, below].map(|replaced| {
         let mut part = simplex.clone();
         part[replaced] = middle.clone();
@@ -164,23 +278,22 @@ fn cut(simplex: &Simplex, f: impl Fn(&Corner) -> BigRational) -> Option<[Simplex
 }
 
 // Depth first over the simplices on which the network is affine.
-fn search(net: &Net, simplex: Simplex, any_of: &[Vec<Constraint>]) -> Option<Vec<BigRational>> {
+fn search(layers: &[Integers], simplex: Simplex, any_of: &[Vec<LeftSide>]) -> Option<Vec<BigRational>> {
     let mut pending = vec![(simplex, 0, true)];
     while let Some((mut simplex, layer, fresh)) = pending.pop() {
-        let dense = &net.layers[layer];
         if fresh {
-            simplex.iter_mut().for_each(|c| c.values = dense.apply(&c.values));
+            simplex.iter_mut().for_each(|c| c.apply(&layers[layer]));
         }
-        if layer + 1 == net.layers.len() {
+        if layer + 1 == layers.len() {
             if let Some(found) = any_of.iter().find_map(|all| meets(&simplex, all)) {
                 return Some(found);
             }
             continue;
         }
-        match (0..dense.bias.len()).find_map(|k| cut(&simplex, |c| c.values[k].clone())) {
+        match (0..layers[layer].rows.len()).find_map(|k| cut(&simplex, |c| c.values[k].clone())) {
             Some(parts) => pending.extend(parts.map(|part| (part, layer, false))),
             None => {
-                simplex.iter_mut().for_each(|c| c.values.iter_mut().for_each(relu));
+                simplex.iter_mut().for_each(Corner::relu);
                 pending.push((simplex, layer + 1, true));
             }
         }
@@ -188,33 +301,23 @@ fn search(net: &Net, simplex: Simplex, any_of: &[Vec<Constraint>]) -> Option<Vec
     None
 }
 
-fn left_side(constraint: &Constraint, corner: &Corner) -> BigRational {
-    constraint.terms.iter().fold(constraint.constant.clone(), |sum, (variable, coefficient)| {
-        let value = match *variable {
-            Variable::Input(i) => &corner.input[i],
-            Variable::Output(i) => &corner.values[i],
-        };
-        sum + coefficient * value
-    })
-}
-
 // A point of the simplex that meets all constraints. Where a constraint's left side has one sign, only the face remains
 // on which it is not positive; a strict one needs a corner where it is negative, and then holds in the middle.
-fn meets(simplex: &Simplex, all: &[Constraint]) -> Option<Vec<BigRational>> {
-    let zero = BigRational::zero();
+fn meets(simplex: &Simplex, all: &[LeftSide]) -> Option<Vec<BigRational>> {
     let mut pending = vec![simplex.clone()];
     'next: while let Some(mut simplex) = pending.pop() {
         for constraint in all {
-            if let Some(parts) = cut(&simplex, |c| left_side(constraint, c)) {
+            if let Some(parts) = cut(&simplex, |c| constraint.at(c)) {
                 pending.extend(parts);
                 continue 'next;
             }
-            simplex.retain(|c| left_side(constraint, c) <= zero);
+            simplex.retain(|c| !constraint.at(c).is_positive());
         }
-        let negative = |c: &Constraint| !c.strict || simplex.iter().any(|corner| left_side(c, corner) < zero);
+        let negative = |c: &LeftSide| !c.strict || simplex.iter().any(|corner| c.at(corner).is_negative());
         if !simplex.is_empty() && all.iter().all(negative) {
-            let share = BigRational::one() / BigRational::from_integer(BigInt::from(simplex.len()));
-            let mean = |i: usize| simplex.iter().fold(zero.clone(), |sum, c| sum + &c.input[i]) * &share;
+            let count = BigRational::from_integer(BigInt::from(simplex.len()));
+            let place = |c: &Corner, i: usize| BigRational::new(c.input[i].clone(), c.weight.clone());
+            let mean = |i: usize| simplex.iter().map(|c| place(c, i)).sum::<BigRational>() / &count;
             return Some((0..simplex[0].input.len()).map(mean).collect());
         }
     }
