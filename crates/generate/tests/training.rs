@@ -50,7 +50,7 @@ fn trained(prediction: Prediction, gamma: Option<f64>) -> f64 {
 #[test]
 fn what_is_learned_is_the_best_predictor() {
     let (alpha2, sigma2, variance) = (0.6f64, 0.4f64, 1.0 / 3.0);
-    for gamma in [None, Some(0.0), Some(0.6)] {
+    for gamma in [None, Some(0.0f64), Some(0.6)] {
         let seen = alpha2 * variance + sigma2 * (1.0 + gamma.unwrap_or(0.0).powi(2));
         // Least squares of each target on the input: E[target·x]/E[x²].
         for (prediction, expected) in [

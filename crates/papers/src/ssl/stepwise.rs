@@ -6,7 +6,9 @@
 //! not hold: modes of equal strength in (a), a last layer of usual size in (b).
 //!
 //! As in the theory, Barlow Twins takes covariances instead of correlations (with these, the size of the embedding does
-//! not matter), weights all of their elements alike, and training is gradient descent on all pairs at once.
+//! not matter), weights all of their elements alike, and training is gradient descent on all pairs at once. SimCLR's
+//! cosines do not see the size of the embedding either, so that a small last layer cannot make its learning stepwise; its
+//! learning rate is scaled by the square of the size, with which it takes the same path at any.
 
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_data::augment::{Augmentation, ColorJitter, HorizontalFlip, Pipeline, RandomCrop};
@@ -50,11 +52,14 @@ const SIZE: usize = 16;
 const LEAST_STEPS: usize = 4;
 const LEAST_RISE: f64 = 0.9;
 
+/// The loss that does not see sizes.
+const COSINE: &str = "SimCLR";
+
 /// The losses, the learning rate of each, and the factor of the last layer's usual weights at the small start.
 const LOSSES: [(&str, &dyn Objective, f64); 3] = [
     ("Barlow Twins", &BarlowTwins { lambda: 1.0, moment: CrossMoment::Covariance }, 4e-3),
     ("VICReg", &VicReg { invariance: 25.0, variance: 25.0, covariance: 1.0 }, 4e-3),
-    ("SimCLR", &NtXent { temperature: 0.5 }, 4e-2),
+    (COSINE, &NtXent { temperature: 0.5 }, 4e-2),
 ];
 const FACTOR: f64 = 1e-3;
 
@@ -93,6 +98,7 @@ impl Reproduction for Stepwise {
             for (i, (name, objective, rate)) in LOSSES.into_iter().enumerate() {
                 let done = i + if arm == SMALL { 0 } else { LOSSES.len() };
                 run.progress((done as f64 + 0.5) / (2 * LOSSES.len()) as f64, name);
+                let rate = if name == COSINE { rate * factor * factor } else { rate };
                 let history = data.train(run, objective, rate, factor)?;
                 let steps = StepDetector::default().detect(&history.times, &history.spectra)?;
                 let apart = separated(&steps);
@@ -217,10 +223,10 @@ fn linear(found: &mut Measurements, seed: u64) -> Result<(), RunError> {
         found.curve(&format!("{STAIRCASE} {} of the formula", k + 1), curve(&formula));
     }
 
-    let flow = world(&[1.0; 4 * MODES], &mut rng)?;
-    let start = random_start(4 * MODES, &mut rng)?;
+    let flow = world(&[1.0; 8 * MODES], &mut rng)?;
+    let start = random_start(8 * MODES, &mut rng)?;
     let (times, spectra, _) = history(&flow, &Simulation { step: 0.01, steps: 600, every: 1 }, &start)?;
-    Ok(found.record(LINEAR.of(EQUAL), separated(&StepDetector::default().detect(&times, &spectra)?) as f64)?)
+    found.record(LINEAR.of(EQUAL), separated(&StepDetector::default().detect(&times, &spectra)?) as f64)
 }
 
 fn random_start(features: usize, rng: &mut ChaCha8Rng) -> Result<Matrix<'static>, RunError> {

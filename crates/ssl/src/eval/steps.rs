@@ -56,10 +56,10 @@ impl StepDetector {
     }
 }
 
-/// How many steps stand apart: the first, and each that starts after the end of the last that was counted.
+/// How many steps stand apart: the first, and each that is not a tenth done when the last that was counted is half done.
 pub fn separated(steps: &[LearnedStep]) -> usize {
-    let apart = |(count, end): (usize, f64), step: &LearnedStep| {
-        if step.start >= end { (count + 1, step.end) } else { (count, end) }
+    let apart = |(count, half): (usize, f64), step: &LearnedStep| {
+        if step.start >= half { (count + 1, step.time) } else { (count, half) }
     };
     steps.iter().fold((0, 0.0), apart).0
 }
@@ -95,7 +95,7 @@ mod tests {
                 assert!((found - expected).abs() < 1e-4 * expected, "{found}, not {expected}");
             }
         }
-        // The third begins before the second has ended.
+        // The third is a tenth done at 17 − ln 9, before the second is half done.
         assert_eq!(separated(&steps), 2);
     }
 
