@@ -16,9 +16,11 @@ use perturb_report::chart::{Hue, LineChart, Marker, Series};
 pub struct Rwp;
 
 const EPSILON: f64 = 0.1;
-const TRAINING: usize = 1000;
-const EPOCHS: usize = 60;
+const TRAINING: usize = 500;
+const EPOCHS: usize = 50;
 const BATCH: usize = 100;
+const HIDDEN: usize = 256;
+const LEARNING_RATE: f64 = 3e-3;
 const CLASSES: usize = 10;
 const SIDE: usize = 14;
 /// Epochs between two points of the curves.
@@ -136,7 +138,7 @@ impl Halved {
         perturbation: Option<&WeightPerturbation>,
     ) -> Result<(Graph, Vec<(f64, f64)>), RunError> {
         let x = Expr::input("image", [1, SIDE * SIDE], DType::F32);
-        let logits = perceptron(&x, &[128], CLASSES, run.seed);
+        let logits = perceptron(&x, &[HIDDEN], CLASSES, run.seed);
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
         let mut step = Step::classifier(&graph, BATCH)?;
         let attack = AdversarialTraining { epsilon: EPSILON, step: EPSILON / 4.0, steps: 10, ..Default::default() };
@@ -145,7 +147,8 @@ impl Halved {
             step.apply(hook)?;
         }
         let examples = Examples::labelled(self.0.train.clone(), &self.0.train_labels, CLASSES)?;
-        let trainer = Trainer { epochs: EPOCHS, seed: run.seed, ..Trainer::with(Adam::default()) };
+        let optimizer = Adam { learning_rate: LEARNING_RATE, ..Adam::default() };
+        let trainer = Trainer { epochs: EPOCHS, seed: run.seed, ..Trainer::with(optimizer) };
         let mut watch = Watch { data: self, graph: &graph, points: Vec::new(), failed: None };
         let trained = trainer.fit(step, &Shuffled::new(examples, BATCH)?, &mut [&mut watch])?;
         match watch.failed {
