@@ -26,7 +26,12 @@ pub enum GenerateError {
 
 impl GenerateError {
     /// Fails unless `sensible`.
-    pub(crate) fn check(sensible: bool, name: &'static str, value: impl ToString, expected: &'static str) -> Result<()> {
+    pub(crate) fn check(
+        sensible: bool,
+        name: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> Result<()> {
         if sensible { Ok(()) } else { Err(GenerateError::Setting { name, value: value.to_string(), expected }) }
     }
 }

@@ -66,7 +66,8 @@ impl Denoiser for Mixture {
         let noise = sigma.square().scale(1.0 + self.gamma * self.gamma);
         let variances = self.constant(&self.variances, x.dtype()).mul(&alpha.square()).add(&noise);
         let away = x.reshape([batch, 1, d]).sub(&self.constant(&self.means, x.dtype()).mul(&alpha));
-        let weights = Tensor::from_f64([1, k], x.dtype(), self.log_weights.clone()).expect("one weight for each component");
+        let weights =
+            Tensor::from_f64([1, k], x.dtype(), self.log_weights.clone()).expect("one weight for each component");
         let exponents = away.square().div(&variances).add(&variances.log()).reduce_sum(&[2], false).scale(-0.5);
         let shares = Expr::constant(weights).add(&exponents).softmax(1).reshape([batch, k, 1]);
         away.div(&variances).mul(&shares).reduce_sum(&[1], false).mul(&sigma.reshape([batch, 1]))

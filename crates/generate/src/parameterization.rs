@@ -74,9 +74,7 @@ impl Prediction {
         match self {
             Prediction::Epsilon => noise.clone(),
             Prediction::Sample => data.clone(),
-            Prediction::Velocity => {
-                noise.mul(&At::along(&at.alpha, noise)).sub(&data.mul(&At::along(&at.sigma, data)))
-            }
+            Prediction::Velocity => noise.mul(&At::along(&at.alpha, noise)).sub(&data.mul(&At::along(&at.sigma, data))),
         }
     }
 }

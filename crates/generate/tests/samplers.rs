@@ -3,7 +3,9 @@
 use perturb_data::worlds::mixtures::{Density, GaussianMixture, gmm8};
 use perturb_engine::{Executable, Options};
 use perturb_generate::sampler::gaussian_variance;
-use perturb_generate::{At, Ddim, Ddpm, Denoiser, DpmPp2m, Level, Mixture, NoiseSchedule, Sampler, Spacing, Variance, Weights, sample};
+use perturb_generate::{
+    At, Ddim, Ddpm, Denoiser, DpmPp2m, Level, Mixture, NoiseSchedule, Sampler, Spacing, Variance, Weights, sample,
+};
 use perturb_graph::{DType, Expr, Tensor, eval};
 use perturb_nn::Key;
 
@@ -78,13 +80,8 @@ fn variances_of_chains_are_those_of_the_recursion() {
     const CHAINS: usize = 40_000;
     let schedule = NoiseSchedule::linear();
     let levels = schedule.levels(20, Spacing::Trailing).unwrap();
-    let samplers: [&dyn Sampler; 5] = [
-        &Ddpm::default(),
-        &Ddpm { variance: Variance::Large },
-        &Ddim::default(),
-        &Ddim { eta: 0.5 },
-        &DpmPp2m,
-    ];
+    let samplers: [&dyn Sampler; 5] =
+        [&Ddpm::default(), &Ddpm { variance: Variance::Large }, &Ddim::default(), &Ddim { eta: 0.5 }, &DpmPp2m];
     for (i, sampler) in samplers.into_iter().enumerate() {
         for gamma in [0.0, 0.5] {
             let key = Key::constant(3, i as u64);
@@ -124,7 +121,9 @@ fn the_recursion_is_exact() {
             // What is left at the end of a unit at level i.
             let left = |i: usize| match &levels[i..] {
                 [_] => 1.0,
-                rest => run(&[sample(&denoiser, &Silent(sampler), rest, &one, &Key::constant(0, 0)).unwrap().samples])[0][0],
+                rest => {
+                    run(&[sample(&denoiser, &Silent(sampler), rest, &one, &Key::constant(0, 0)).unwrap().samples])[0][0]
+                }
             };
             let weights = sampler.weights(&levels).unwrap();
             let noise: f64 = weights.iter().enumerate().map(|(i, w)| (w.noise * left(i + 1)).powi(2)).sum();

@@ -29,7 +29,12 @@ pub enum ScienceError {
 
 impl ScienceError {
     /// Fails unless `sensible`.
-    pub(crate) fn check(sensible: bool, name: &'static str, value: impl ToString, expected: &'static str) -> Result<()> {
+    pub(crate) fn check(
+        sensible: bool,
+        name: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> Result<()> {
         if sensible { Ok(()) } else { Err(ScienceError::Setting { name, value: value.to_string(), expected }) }
     }
 }

@@ -112,8 +112,8 @@ fn burgers_equation_is_solved() {
     let exact = move |x: &[f64]| world.cole_hopf(&series, x[0], x[1]);
     let problem = Problem::burgers(Burgers { viscosity: 0.1 }, domain.clone(), 20, exact).unwrap();
     let pig = Pig { gaussians: 16, sigma: 0.3, domain: domain.clone(), ..Pig::default() };
-    let lbfgs = Lbfgs { memory: 20, iterations: 150, tolerance: 1e-9 };
-    let fit = Fit { points: 200, residual_weight: 0.1, adam_steps: 100, lbfgs, ..Fit::default() };
+    let lbfgs = Lbfgs { memory: 20, iterations: 50, tolerance: 1e-9 };
+    let fit = Fit { points: 200, residual_weight: 0.1, adam_steps: 100, lbfgs, rounds: 3, ..Fit::default() };
     let solution = fit.run(&problem, &pig, &layers(1)).unwrap();
     let places = domain.lattice(15);
     let error = relative_error(&solution.values(&places).unwrap(), &problem.exact(&places));
@@ -130,6 +130,7 @@ fn what_makes_no_sense_is_refused() {
     let pig = Pig::default();
     for fit in [
         Fit { points: 0, ..Fit::default() },
+        Fit { rounds: 0, ..Fit::default() },
         Fit { residual_weight: -1.0, ..Fit::default() },
         Fit { border_weight: f64::NAN, ..Fit::default() },
     ] {

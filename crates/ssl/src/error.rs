@@ -42,7 +42,12 @@ pub enum SslError {
 
 impl SslError {
     /// Fails unless `sensible`.
-    pub(crate) fn check(sensible: bool, name: &'static str, value: impl ToString, expected: &'static str) -> Result<()> {
+    pub(crate) fn check(
+        sensible: bool,
+        name: &'static str,
+        value: impl ToString,
+        expected: &'static str,
+    ) -> Result<()> {
         if sensible { Ok(()) } else { Err(SslError::Setting { name, value: value.to_string(), expected }) }
     }
 

@@ -122,7 +122,8 @@ fn gradients_are_those_of_finite_differences() {
 fn what_makes_no_sense_is_refused() {
     let z = |shape: &[usize]| Expr::input("z", shape, DType::F32);
     for objective in all() {
-        for (a, b) in [(vec![1, 2], vec![1, 2]), (vec![3, 2], vec![3, 3]), (vec![3], vec![3]), (vec![3, 0], vec![3, 0])] {
+        for (a, b) in [(vec![1, 2], vec![1, 2]), (vec![3, 2], vec![3, 3]), (vec![3], vec![3]), (vec![3, 0], vec![3, 0])]
+        {
             assert!(matches!(objective.loss(&z(&a), &z(&b)), Err(SslError::Views { .. })), "{a:?} {b:?}");
         }
     }

@@ -155,7 +155,10 @@ fn what_does_not_fit_is_refused() {
     assert!(flow.amplitudes(&matrix(&[1.0, 2.0, 3.0], 3)).is_err());
     let run = |step: f64, every: usize| Simulation { step, steps: 2, every }.run(&flow, &flow.aligned(2, 0.1).unwrap());
     assert!(run(0.0, 1).is_err() && run(f64::NAN, 1).is_err() && run(0.1, 0).is_err() && run(0.1, 1).is_ok());
-    assert!(Simulation { step: 100.0, steps: 9, every: 1 }.run(&flow, &flow.aligned(2, 0.1).unwrap()).is_err(), "diverges");
+    assert!(
+        Simulation { step: 100.0, steps: 9, every: 1 }.run(&flow, &flow.aligned(2, 0.1).unwrap()).is_err(),
+        "diverges"
+    );
     let (k, wide) = (matrix(&[1.0, 0.0, 0.0, 1.0], 2), matrix(&[1.0, 0.0], 2));
     assert!(contrastive_modes(&k, &wide, &k).is_err());
     let negative = matrix(&[-1.0, 0.0, 0.0, 1.0], 2);

@@ -21,12 +21,7 @@ impl Sampler for DpmPp2m {
             let whole = -s.alpha * (-h).exp_m1();
             let first = i == 0 || h.is_infinite() || (i + 1 == steps && steps < SHORT);
             let half = if first { 0.0 } else { 0.5 * h / (t.log_ratio() - levels[i - 1].log_ratio()) };
-            Weights {
-                current: s.sigma / t.sigma,
-                denoised: whole * (1.0 + half),
-                previous: -whole * half,
-                noise: 0.0,
-            }
+            Weights { current: s.sigma / t.sigma, denoised: whole * (1.0 + half), previous: -whole * half, noise: 0.0 }
         };
         Ok((0..steps).map(step).collect())
     }

@@ -74,14 +74,13 @@ impl Reproduction for Fgsm {
         found.curve(DOT, dot_products(run.seed)?);
 
         let data = Mnist::load(run)?;
-        let hidden: &[usize] = run.scaled(&[128, 64], &[256, 128]);
         run.progress(0.05, "training softmax regression");
         let softmax = data.fit(&network(&[], run.seed)?, run, 6)?;
         run.progress(0.15, "training two MLPs");
-        let mlp = data.fit(&network(hidden, run.seed + 1000)?, run, run.scaled(8, 6))?;
-        let other = data.fit(&network(run.scaled(&[64], &[128]), run.seed + 2000)?, run, 6)?;
+        let mlp = data.fit(&network(&[256, 128], run.seed + 1000)?, run, 6)?;
+        let other = data.fit(&network(&[128], run.seed + 2000)?, run, 6)?;
         run.progress(0.35, "training an RBF network");
-        let rbf = data.fit(&radial(&data.0.train, run.scaled(250, 500), run.seed)?, run, 12)?;
+        let rbf = data.fit(&radial(&data.0.train, run.seed)?, run, 12)?;
         for (quantity, graph) in [(SOFTMAX, &softmax), (MLP, &mlp), (RBF, &rbf)] {
             let model = Classifier::new(graph, BATCH)?;
             found.record(quantity.of(CLEAN), data.error(&model, &data.0.test)?)?;
@@ -89,7 +88,7 @@ impl Reproduction for Fgsm {
             found.record(quantity.of(FGSM), data.error(&model, &data.attacked(&model, &Attacker)?)?)?;
         }
         run.progress(0.45, "adversarial training");
-        let trained = data.fit_adversarially(&network(hidden, run.seed + 1000)?, run)?;
+        let trained = data.fit_adversarially(&network(&[256, 128], run.seed + 1000)?, run)?;
         let model = Classifier::new(&trained, BATCH)?;
         found.record(MLP.of(CLEAN_TRAINED), data.error(&model, &data.0.test)?)?;
         found.record(MLP.of(TRAINED), data.error(&model, &data.attacked(&model, &Attacker)?)?)?;
@@ -142,13 +141,14 @@ fn network(widths: &[usize], seed: u64) -> Result<Graph, RunError> {
     Ok(Graph::new(vec![x], vec![("logits".into(), logits)])?)
 }
 
-/// Logits linear in `exp(−‖x − c‖²/(2·25))` for the first `count` training examples c.
-fn radial(train: &Tensor, count: usize, seed: u64) -> Result<Graph, RunError> {
+/// Logits linear in `exp(−‖x − c‖²/(2·25))` for the first 500 training examples c.
+fn radial(train: &Tensor, seed: u64) -> Result<Graph, RunError> {
+    const CENTRES: usize = 500;
     let x = Expr::input("image", [1, 1, 28, 28], DType::F32);
-    let centres = train.rows(0, count).reshape([count, 784])?;
+    let centres = train.rows(0, CENTRES).reshape([CENTRES, 784])?;
     let squares: Vec<f32> =
         centres.as_slice::<f32>().chunks_exact(784).map(|c| c.iter().map(|v| v * v).sum()).collect();
-    let (centres, squares) = (Expr::constant(centres), Expr::constant(Tensor::new([1, count], squares)?));
+    let (centres, squares) = (Expr::constant(centres), Expr::constant(Tensor::new([1, CENTRES], squares)?));
     let flat = flatten(&x);
     let own = flat.square().reduce_sum(&[1], true);
     let distances = flat.matmul(&centres.transpose(&[1, 0])).scale(-2.0).add(&own).add(&squares);
@@ -187,7 +187,7 @@ impl Mnist {
     }
 
     fn fit_adversarially(&self, graph: &Graph, run: &Run) -> Result<Graph, RunError> {
-        let epochs = run.scaled(7, 10);
+        let epochs = run.scaled(12, 10);
         let fit = Fit { batch: BATCH, classes: CLASSES, epochs, seed: run.seed, hook: Some(&HalfAdversarial) };
         let progress = |share: f64| run.progress(0.45 + 0.5 * share, "adversarial training");
         fit.run(graph, &self.0.train, &self.0.train_labels, progress)
@@ -218,7 +218,8 @@ impl Mnist {
 
     /// Error at `x + ε·sign(∇ₓL)` for ε from −0.25 to 0.25.
     fn along_signs(&self, model: &Classifier) -> Result<Vec<(f64, f64)>, RunError> {
-        let (_, gradient) = model.loss_gradient(perturb_attack::Loss::CrossEntropy, &self.0.test, &self.0.test_labels)?;
+        let (_, gradient) =
+            model.loss_gradient(perturb_attack::Loss::CrossEntropy, &self.0.test, &self.0.test_labels)?;
         let at = |step: i32| {
             let epsilon = EPSILON * f64::from(step) / 5.0;
             let sign = |g: &f32| if *g == 0.0 { 0.0 } else { g.signum() };

@@ -52,7 +52,8 @@ const ERROR: Quantity = Quantity::positive("error of predictions in free running
 const BIAS: Quantity = Quantity::real("error in free running less that on training inputs, times up to 200");
 const LEFT: Quantity = Quantity::positive("exact variance of standard normal data after 100 steps");
 const OFF_50: Quantity = Quantity::positive("exact variance of standard normal data after 50 steps, distance from 1");
-const OFF_1000: Quantity = Quantity::positive("exact variance of standard normal data after 1000 steps, distance from 1");
+const OFF_1000: Quantity =
+    Quantity::positive("exact variance of standard normal data after 1000 steps, distance from 1");
 const FALL: Quantity = Quantity::positive("best γ of 250 over 50 steps, or of 1000 over 250, whichever is larger");
 
 const DIMENSION: usize = 8;

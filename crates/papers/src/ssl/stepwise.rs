@@ -17,7 +17,9 @@ use perturb_graph::{Conv, DType, Expr, Tensor};
 use perturb_metrics::Matrix;
 use perturb_metrics::rank::{pearson, spearman};
 use perturb_metrics::representation::effective_rank;
-use perturb_nn::{Callback, Control, Evaluator, Examples, Initializer, Layers, Sgd, Shuffled, TrainError, Trainer, flatten};
+use perturb_nn::{
+    Callback, Control, Evaluator, Examples, Initializer, Layers, Sgd, Shuffled, TrainError, Trainer, flatten,
+};
 use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
 use perturb_ssl::eval::{StepDetector, separated, spectrum};
 use perturb_ssl::finite::stepwise::{BarlowFlow, Simulation, analytic, step_time};

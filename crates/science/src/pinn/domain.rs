@@ -62,7 +62,8 @@ impl Domain {
             let cell = i / n.pow((d - 1 - axis) as u32) % n;
             self.low[axis] + (self.high[axis] - self.low[axis]) * (cell as f64 + 0.5) / n as f64
         };
-        let values = (0..count).flat_map(|i| (0..d).map(move |axis| (i, axis))).map(|(i, axis)| place(i, axis)).collect();
+        let values =
+            (0..count).flat_map(|i| (0..d).map(move |axis| (i, axis))).map(|(i, axis)| place(i, axis)).collect();
         Tensor::new([count, d], values).expect("d coordinates for each point")
     }
 

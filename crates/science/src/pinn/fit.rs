@@ -7,7 +7,7 @@ use perturb_graph::{DType, Expr, Tensor};
 use perturb_nn::{Adam, Cosine, Key, Layers, Lbfgs, Parameters, Step, Trainer, Without};
 use std::sync::Arc;
 
-/// Adam on random points of the domain, new ones in every step, then L-BFGS on points that stay.
+/// Adam on random points of the domain, new ones in every step, then rounds of L-BFGS on points that stay for a round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
     /// Points at which the equation is asked for.
@@ -20,15 +20,18 @@ pub struct Fit {
     pub adam_steps: usize,
     /// Its learning rate, which falls to 0 by half a cosine.
     pub learning_rate: f64,
-    /// What follows.
+    /// What a round of L-BFGS is.
     pub lbfgs: Lbfgs,
+    /// Number of rounds, each on new points, so that a function with more parameters than points is not fitted to those
+    /// points alone.
+    pub rounds: usize,
     /// Seed of the points.
     pub seed: u64,
 }
 
 impl Default for Fit {
     /// Of the residual, the weight of the released code of Kang et al. 2025 for Helmholtz' equation, 10⁻⁴ to 1 for the
-    /// border, and its learning rate of 10⁻²; 1000 points; 200 steps, and as many of L-BFGS.
+    /// border, and its learning rate of 10⁻²; 1000 points; 200 steps, and as many of L-BFGS in four rounds.
     fn default() -> Self {
         Fit {
             points: 1000,
@@ -36,7 +39,8 @@ impl Default for Fit {
             border_weight: 1.0,
             adam_steps: 200,
             learning_rate: 1e-2,
-            lbfgs: Lbfgs { memory: 20, iterations: 200, tolerance: 1e-9 },
+            lbfgs: Lbfgs { memory: 20, iterations: 50, tolerance: 1e-9 },
+            rounds: 4,
             seed: 0,
         }
     }
@@ -48,7 +52,7 @@ pub struct Solution<'a> {
     layers: Layers,
     /// Its parameters.
     pub parameters: Parameters,
-    /// The loss at the end.
+    /// The loss at the end of the last round.
     pub loss: f64,
 }
 
@@ -59,6 +63,7 @@ impl Fit {
     /// If there are no points, a weight is negative, or the loss is no number any more.
     pub fn run<'a>(&self, problem: &Problem, ansatz: &'a dyn Ansatz, layers: &Layers) -> Result<Solution<'a>> {
         ScienceError::check(self.points > 0, "points", self.points, "at least 1")?;
+        ScienceError::check(self.rounds > 0, "rounds", self.rounds, "at least 1")?;
         let weights = [self.residual_weight, self.border_weight];
         let sensible = weights.iter().all(|w| *w >= 0.0 && w.is_finite());
         ScienceError::check(sensible, "weights", format!("{weights:?}"), "at least 0")?;
@@ -69,14 +74,18 @@ impl Fit {
         let optimizer = Adam { learning_rate: self.learning_rate, ..Adam::default() };
         let schedule = Arc::new(Cosine::default());
         let trainer = Trainer { seed: self.seed, schedule, ..Trainer::with(optimizer) };
-        let warm = trainer.fit(step, &Without(self.adam_steps), &mut [])?.parameters;
-        // Fixed points, because L-BFGS learns the curvature of one function.
-        let loss = self.loss(problem, ansatz, &layers, &Key::constant(self.seed, u64::MAX))?;
-        let loss = warm.bind_exprs(&[loss])?.remove(0);
-        let leaves = perturb_graph::topological(std::slice::from_ref(&loss)).into_iter();
-        let leaves: Vec<Expr> = leaves.filter(|n| n.name().is_some_and(|name| warm.get(name).is_some())).collect();
-        let minimum = self.lbfgs.minimize(&loss, &leaves)?;
-        Ok(Solution { ansatz, layers, parameters: minimum.parameters, loss: minimum.loss })
+        let mut parameters = trainer.fit(step, &Without(self.adam_steps), &mut [])?.parameters;
+        let mut loss = f64::NAN;
+        for round in 0..self.rounds {
+            // Points that stay, because L-BFGS learns the curvature of one function.
+            let key = Key::constant(self.seed, u64::MAX - round as u64);
+            let bound = parameters.bind_exprs(&[self.loss(problem, ansatz, &layers, &key)?])?.remove(0);
+            let nodes = perturb_graph::topological(std::slice::from_ref(&bound)).into_iter();
+            let trained = |node: &Expr| node.name().is_some_and(|name| parameters.get(name).is_some());
+            let minimum = self.lbfgs.minimize(&bound, &nodes.filter(trained).collect::<Vec<Expr>>())?;
+            (parameters, loss) = (minimum.parameters, minimum.loss);
+        }
+        Ok(Solution { ansatz, layers, parameters, loss })
     }
 
     /// The weighted mean squares of the residual at uniformly random points and of the difference on the border.

@@ -77,11 +77,20 @@ impl Pig {
 impl Ansatz for Pig {
     fn value(&self, layers: &Layers, x: &Expr) -> Expr {
         let x = self.domain.normalised(x);
-        let distance = |axis: usize| {
+        // Σ_d (x_d − μ_d)²/σ_d² as one product of (1, x, x²) with what belongs to each Gaussian.
+        let (mut constant, mut linear, mut square) = (Vec::new(), Vec::new(), Vec::new());
+        for axis in 0..self.domain.dimension() {
             let (mu, sigma) = self.mesh(layers, axis);
-            x.slice_axis(1, axis, axis + 1).sub(&mu).div(&sigma).square()
-        };
-        let distances = (0..self.domain.dimension()).map(distance).reduce(|a, b| a.add(&b)).expect("a domain has axes");
+            let precision = sigma.square().reciprocal();
+            let slope = mu.mul(&precision);
+            constant.push(mu.mul(&slope));
+            linear.push(slope.scale(-2.0));
+            square.push(precision);
+        }
+        let powers = Expr::concat(&[x.clone(), x.square()], 1);
+        let distances = powers.matmul(&Expr::concat(&[linear, square].concat(), 0));
+        let constant = constant.into_iter().reduce(|a, b| a.add(&b)).expect("a domain has axes");
+        let distances = distances.add(&constant);
         let (k, g) = (self.features, self.gaussians);
         let weights = layers.at("gaussians").parameter("weight", [k, g], Init::Normal(0.01));
         let bells = distances.scale(-0.5).exp().reshape([x.shape()[0], k, g]);

@@ -91,7 +91,8 @@ mod tests {
         assert_eq!(steps.len(), 3);
         for (step, (r, m, h)) in steps.iter().zip(curves) {
             let width = 9f64.ln() / r;
-            for (found, expected) in [(step.start, m - width), (step.time, m), (step.end, m + width), (step.height, h)] {
+            for (found, expected) in [(step.start, m - width), (step.time, m), (step.end, m + width), (step.height, h)]
+            {
                 assert!((found - expected).abs() < 1e-4 * expected, "{found}, not {expected}");
             }
         }

@@ -22,7 +22,12 @@ impl Default for NtXent {
 impl Objective for NtXent {
     fn loss(&self, first: &Expr, second: &Expr) -> Result<Expr> {
         let (batch, _) = sizes(first, second)?;
-        SslError::check(self.temperature > 0.0 && self.temperature.is_finite(), "temperature", self.temperature, "positive")?;
+        SslError::check(
+            self.temperature > 0.0 && self.temperature.is_finite(),
+            "temperature",
+            self.temperature,
+            "positive",
+        )?;
         let z = Expr::concat(&[first.clone(), second.clone()], 0);
         // The length of a row of zeros has no derivative.
         let length = z.square().reduce_sum(&[1], true).offset(1e-12).sqrt();

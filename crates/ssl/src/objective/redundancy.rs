@@ -86,7 +86,12 @@ impl Objective for VicReg {
     fn loss(&self, first: &Expr, second: &Expr) -> Result<Expr> {
         let (batch, width) = sizes(first, second)?;
         let weights = [self.invariance, self.variance, self.covariance];
-        SslError::check(weights.iter().all(|w| *w >= 0.0 && w.is_finite()), "weights", format!("{weights:?}"), "at least 0")?;
+        SslError::check(
+            weights.iter().all(|w| *w >= 0.0 && w.is_finite()),
+            "weights",
+            format!("{weights:?}"),
+            "at least 0",
+        )?;
         let mut loss = first.sub(second).square().reduce_mean(&[0, 1], false).scale(self.invariance);
         for z in [first, second] {
             let centred = centred(z);
