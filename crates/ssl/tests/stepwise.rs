@@ -103,6 +103,28 @@ fn a_start_that_is_not_aligned_grows_from_its_effective_amplitudes() {
     assert!(found.last().unwrap().loss < 1e-3);
 }
 
+/// With fewer rows than positive modes the end is not exactly the space of the strongest: the next mode has grown to
+/// e^{4γ_{d+1}·τ_d} of its start by the time that the last row's mode ends the growth of all, so that the angle falls as
+/// start^(1 − γ_{d+1}/γ_d) only.
+#[test]
+fn a_narrow_embedding_keeps_a_trace_of_the_next_mode() {
+    let modes: Vec<f64> = (0..8).map(|j| 1.6f64.powi(-j)).collect();
+    let gamma = (0..64).map(|i| if i / 8 == i % 8 { modes[i / 8] } else { 0.0 }).collect();
+    let flow = BarlowFlow::new(&Matrix::from_vec(gamma, 8).unwrap()).unwrap();
+    let random = normal(4, 8, 6);
+    let angle = |start: f64| {
+        let scaled = random.values().iter().map(|v| start * v).collect();
+        let simulation = Simulation { step: 0.02, steps: 2500, every: 2500 };
+        let found = simulation.run(&flow, &Matrix::from_vec(scaled, 8).unwrap()).unwrap();
+        assert!(found[1].loss < 1e-6);
+        flow.angle_to_top(&found[1].weights).unwrap()
+    };
+    let (large, small) = (angle(1e-4), angle(1e-7));
+    assert!(large > 1e-3, "{large}");
+    let exponent = (large / small).log10() / 3.0;
+    assert!((exponent - (1.0 - 1.0 / 1.6)).abs() < 0.02, "{exponent}");
+}
+
 #[test]
 fn a_linear_kernel_has_the_modes_of_its_features() {
     let [first, second] = views(12, 4);

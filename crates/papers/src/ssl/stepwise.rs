@@ -21,7 +21,7 @@ use perturb_nn::{
     Callback, Control, Evaluator, Examples, Initializer, Layers, Sgd, Shuffled, TrainError, Trainer, flatten,
 };
 use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
-use perturb_ssl::eval::{StepDetector, separated, spectrum};
+use perturb_ssl::eval::{LearnedStep, StepDetector, separated, spectrum};
 use perturb_ssl::finite::stepwise::{BarlowFlow, Simulation, analytic, step_time};
 use perturb_ssl::objective::{BarlowTwins, CrossMoment, NtXent, VicReg};
 use perturb_ssl::{Objective, joint_embedding};
@@ -167,7 +167,7 @@ impl Reproduction for Stepwise {
             "log₁₀ of time",
         );
         exact.series.extend((0..MODES).map(|k| Series {
-            name: if k == 0 { "formula".into() } else { String::new() },
+            name: format!("formula {}.", k + 1),
             points: points("the formula", k),
             hue: Hue::Grey,
             marker: Marker::Circle,
@@ -198,7 +198,7 @@ fn linear(found: &mut Measurements, seed: u64) -> Result<(), RunError> {
     let unequal: Vec<f64> = (0..MODES).map(|j| RATIO.powi(-(j as i32))).chain([-0.02, -0.05, -0.1, -0.2]).collect();
     let flow = world(&unequal, &mut rng)?;
     // The slowest mode takes its step at time 77; at 160 it has ended.
-    let simulation = Simulation { step: 0.02, steps: 8000, every: 20 };
+    let simulation = Simulation { step: 0.02, steps: 8000, every: 5 };
     let mut error = 0.0f64;
     for moment in simulation.run(&flow, &flow.aligned(MODES, START)?)? {
         for (amplitude, &gamma) in flow.amplitudes(&moment.weights)?.iter().zip(&flow.modes()[..MODES]) {
@@ -209,26 +209,33 @@ fn linear(found: &mut Measurements, seed: u64) -> Result<(), RunError> {
 
     let start = random_start(unequal.len(), &mut rng)?;
     let starts = flow.effective_starts(&start)?;
-    let (times, spectra, end) = history(&flow, &simulation, &start)?;
-    let steps = StepDetector::default().detect(&times, &spectra)?;
+    let simulated = Simulated::run(&flow, &simulation, &start)?;
+    let steps = simulated.steps()?;
     found.record(LINEAR.of(SMALL), separated(&steps) as f64)?;
     let predicted: Vec<f64> = flow.modes().iter().zip(&starts).map(|(&g, &s)| step_time(g, s).ln()).collect();
     let measured: Vec<f64> = steps.iter().map(|s| s.time.ln()).collect();
     let r = if measured.len() == MODES { pearson(&predicted[..MODES], &measured)? } else { 0.0 };
     found.record(TIMES.of(SMALL), r * r)?;
-    found.record(ANGLE.of(SMALL), flow.angle_to_top(&end)?.min(1.0))?;
+    found.record(ANGLE.of(SMALL), flow.angle_to_top(&simulated.end)?.min(1.0))?;
     for (k, (&gamma, &start)) in flow.modes()[..MODES].iter().zip(&starts).enumerate() {
-        let thinned = || times.iter().enumerate().step_by(8).filter(|(_, t)| **t > 1.0);
-        let curve = |value: &dyn Fn(usize, f64) -> f64| thinned().map(|(i, &t)| (t.log10(), value(i, t))).collect();
-        found.curve(&format!("{STAIRCASE} {} of the linear model", k + 1), curve(&|i, _| spectra[i][k]));
+        let curve = |value: &dyn Fn(usize, f64) -> f64| {
+            let mut next = 1.0;
+            let later = |&(_, t): &(usize, &f64)| {
+                let due = *t >= next;
+                next = if due { 1.04 * t } else { next };
+                due
+            };
+            simulated.times.iter().enumerate().filter(later).map(|(i, &t)| (t.log10(), value(i, t))).collect()
+        };
+        found.curve(&format!("{STAIRCASE} {} of the linear model", k + 1), curve(&|i, _| simulated.spectra[i][k]));
         let formula = |_, t: f64| gamma * analytic(gamma, start, t).powi(2);
         found.curve(&format!("{STAIRCASE} {} of the formula", k + 1), curve(&formula));
     }
 
     let flow = world(&[1.0; 8 * MODES], &mut rng)?;
     let start = random_start(8 * MODES, &mut rng)?;
-    let (times, spectra, _) = history(&flow, &Simulation { step: 0.01, steps: 600, every: 1 }, &start)?;
-    found.record(LINEAR.of(EQUAL), separated(&StepDetector::default().detect(&times, &spectra)?) as f64)
+    let simulated = Simulated::run(&flow, &Simulation { step: 0.01, steps: 600, every: 1 }, &start)?;
+    found.record(LINEAR.of(EQUAL), separated(&simulated.steps()?) as f64)
 }
 
 fn random_start(features: usize, rng: &mut ChaCha8Rng) -> Result<Matrix<'static>, RunError> {
@@ -236,18 +243,28 @@ fn random_start(features: usize, rng: &mut ChaCha8Rng) -> Result<Matrix<'static>
     Ok(Matrix::from_vec(values, features)?)
 }
 
-/// Times after 0, the spectra of C then, and the last weights.
-fn history(
-    flow: &BarlowFlow,
-    simulation: &Simulation,
-    start: &Matrix,
-) -> Result<(Vec<f64>, Vec<Vec<f64>>, Matrix<'static>), RunError> {
-    let mut moments = simulation.run(flow, start)?;
-    moments.remove(0);
-    let spectra = moments.iter().map(|m| flow.spectrum(&m.weights)).collect::<Result<_, _>>()?;
-    let times = moments.iter().map(|m| m.time).collect();
-    let last = moments.pop().map(|m| m.weights);
-    Ok((times, spectra, last.ok_or_else(|| RunError::Measurement("a simulation of no steps".into()))?))
+/// A simulation after its start.
+struct Simulated {
+    times: Vec<f64>,
+    /// Eigenvalues of C.
+    spectra: Vec<Vec<f64>>,
+    /// The last weights.
+    end: Matrix<'static>,
+}
+
+impl Simulated {
+    fn run(flow: &BarlowFlow, simulation: &Simulation, start: &Matrix) -> Result<Simulated, RunError> {
+        let mut moments = simulation.run(flow, start)?;
+        moments.remove(0);
+        let spectra = moments.iter().map(|m| flow.spectrum(&m.weights)).collect::<Result<_, _>>()?;
+        let times = moments.iter().map(|m| m.time).collect();
+        let last = moments.pop().ok_or_else(|| RunError::Measurement("a simulation of no steps".into()))?;
+        Ok(Simulated { times, spectra, end: last.weights })
+    }
+
+    fn steps(&self) -> Result<Vec<LearnedStep>, RunError> {
+        Ok(StepDetector::default().detect(&self.times, &self.spectra)?)
+    }
 }
 
 /// Two views of each of some images.

@@ -45,6 +45,9 @@ impl Equation for Burgers {
     }
 }
 
+/// A function of one point.
+type Solution = dyn Fn(&[f64]) -> f64;
+
 /// An equation on a domain, with values at points of the border.
 pub struct Problem {
     /// The equation.
@@ -56,7 +59,7 @@ pub struct Problem {
     /// Its values there, `[m, 1]`.
     pub values: Tensor,
     /// The solution, to be compared with.
-    solution: Box<dyn Fn(&[f64]) -> f64>,
+    solution: Box<Solution>,
 }
 
 impl Problem {
