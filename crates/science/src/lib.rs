@@ -11,7 +11,7 @@
 //! let problem = Problem::helmholtz(Helmholtz { waves: [1.0, 1.0] }, 24)?;
 //! let pig = Pig { gaussians: 16, sigma: 0.4, domain: Domain::square(), ..Pig::default() };
 //! let layers = Layers::new(Initializer::pytorch(0));
-//! let fit = Fit { points: 200, adam_steps: 100, ..Fit::default() };
+//! let fit = Fit { points: 400, residual_weight: 1e-2, ..Fit::default() };
 //! let solution = fit.run(&problem, &pig, &layers)?;
 //! let found = solution.values(&problem.domain.lattice(20))?;
 //! let exact = problem.exact(&problem.domain.lattice(20));
