@@ -7,7 +7,7 @@ use perturb_graph::{Expr, Tensor};
 /// `truth` predicts, `[steps]`: at the places `states [steps, batch, …]`, one row for each level that a step starts from.
 ///
 /// At states that a chain has come to ([`Chain::states`]) it is the error of free running; at data mixed with fresh noise
-/// ([`mixed`]), that which training sees. Their difference is the exposure bias (Ning et al. 2023, §4).
+/// ([`mixed`]), that which training sees. Their difference is the exposure bias (Ning et al. 2023).
 ///
 /// # Errors
 /// If there is not one row of states for each level but the last.

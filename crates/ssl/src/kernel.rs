@@ -4,7 +4,7 @@ use crate::{Result, SslError};
 use faer::{Mat, MatRef, Scale, Side};
 use perturb_metrics::Matrix;
 
-/// The modes that a Barlow-Twins loss learns one after another in the feature space of a kernel (Simon et al. 2023, §5):
+/// The modes that a Barlow-Twins loss learns one after another in the feature space of a kernel (Simon et al. 2023):
 /// those of `Γ = ½·E[φ(x)φ(x′)ᵀ + φ(x′)φ(x)ᵀ]` over n pairs, found from the kernel matrix K of all 2n views.
 #[derive(Clone, Debug)]
 pub struct ContrastiveModes {

@@ -1,5 +1,5 @@
 //! The learning of a linear model by the Barlow Twins loss (Simon et al. 2023, "On the Stepwise Nature of Self-Supervised
-//! Learning", §4), in double precision.
+//! Learning"), in double precision.
 //!
 //! Embeddings are `f = W·x`, `W [width, features]`, and the loss is `‖C − I‖²` with `C = W·Γ·Wᵀ` and
 //! `Γ = ½·E[x x′ᵀ + x′xᵀ]` over pairs of views. Under the gradient flow `dW/dt = −4(C − I)·W·Γ` from a small start each
@@ -26,7 +26,7 @@ use crate::{Result, SslError};
 use faer::{Mat, MatRef, Scale, Side};
 use perturb_metrics::Matrix;
 
-/// The amplitude s at time t of a mode of eigenvalue `gamma` from the amplitude `start` at 0 (eq. 8 of the paper):
+/// The amplitude s at time t of a mode of eigenvalue `gamma` from the amplitude `start` at 0:
 /// `s² = e^{8γt} / (s(0)⁻² + (e^{8γt} − 1)·γ)`, which ends at 1/√γ. Modes that are not positive never grow.
 pub fn analytic(gamma: f64, start: f64, time: f64) -> f64 {
     // Divided by the exponential, so that nothing overflows.
@@ -121,7 +121,7 @@ impl BarlowFlow {
         Ok((0..self.modes.len()).map(|j| seen.col(j).norm_l2()).collect())
     }
 
-    /// The amplitudes from which the modes of a small start that is not aligned grow as if it were (§4.3): the diagonal
+    /// The amplitudes from which the modes of a small start that is not aligned grow as if it were: the diagonal
     /// of R in the QR decomposition of `W·(v₁, v₂, …)`, because a mode grows in the direction that stronger ones leave.
     /// One for each row of the weights, at most one for each mode.
     ///

@@ -11,7 +11,7 @@ pub enum CrossMoment {
     Correlation,
     /// Covariances: columns are brought to mean 0 only.
     Covariance,
-    /// Second moments, `½·E[f f′ᵀ + f′fᵀ]`, of the embeddings as they are, whose learning has a closed form (Simon et al. 2023, eq. 1).
+    /// Second moments, `½·E[f f′ᵀ + f′fᵀ]`, of the embeddings as they are, whose learning has a closed form (Simon et al. 2023).
     Plain,
 }
 
