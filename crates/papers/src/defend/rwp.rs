@@ -89,11 +89,20 @@ impl Reproduction for Rwp {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let data = Halved::load(run)?;
+        run.progress(0.0, "training four networks");
+        let (seed, steps) = (run.seed, run.scaled(20, 50));
+        let arm = |perturbation: &Option<WeightPerturbation>| -> Result<(f64, Vec<(f64, f64)>), RunError> {
+            let (graph, points) = data.train(seed, perturbation.as_ref())?;
+            Ok((data.robust_accuracy(&graph, steps, &[Loss::CrossEntropy, Loss::Margin])?, points))
+        };
+        // Steps of so small a network do not fill two cores, but two networks do.
+        let trained: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = ARMS.iter().map(|(_, perturbation, ..)| scope.spawn(|| arm(perturbation))).collect();
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
         let mut found = Measurements::new();
-        for (i, (arm, perturbation, curve, ..)) in ARMS.iter().enumerate() {
-            run.progress(i as f64 / ARMS.len() as f64, arm);
-            let (graph, points) = data.train(run, perturbation.as_ref())?;
-            let robust = data.robust_accuracy(&graph, run.scaled(20, 50), &[Loss::CrossEntropy, Loss::Margin])?;
+        for ((arm, _, curve, ..), trained) in ARMS.iter().zip(trained) {
+            let (robust, points) = trained?;
             let best = points.iter().map(|p| p.1).fold(0.0, f64::max);
             let last = points.last().map_or(0.0, |p| p.1);
             found.record(ROBUST.of(arm), robust)?;
@@ -139,11 +148,11 @@ impl Halved {
     /// The trained network, and robust accuracy under a short attack after every few epochs.
     fn train(
         &self,
-        run: &Run,
+        seed: u64,
         perturbation: Option<&WeightPerturbation>,
     ) -> Result<(Graph, Vec<(f64, f64)>), RunError> {
         let x = Expr::input("image", [1, SIDE * SIDE], DType::F32);
-        let logits = perceptron(&x, &[HIDDEN], CLASSES, run.seed);
+        let logits = perceptron(&x, &[HIDDEN], CLASSES, seed);
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
         let mut step = Step::classifier(&graph, BATCH)?;
         let attack = AdversarialTraining { epsilon: EPSILON, step: EPSILON / 4.0, steps: 10, ..Default::default() };
@@ -153,7 +162,7 @@ impl Halved {
         }
         let examples = Examples::labelled(self.0.train.clone(), &self.0.train_labels, CLASSES)?;
         let optimizer = Adam { learning_rate: LEARNING_RATE, ..Adam::default() };
-        let trainer = Trainer { epochs: EPOCHS, seed: run.seed, ..Trainer::with(optimizer) };
+        let trainer = Trainer { epochs: EPOCHS, seed: seed, ..Trainer::with(optimizer) };
         let mut watch = Watch { data: self, graph: &graph, points: Vec::new(), failed: None };
         let trained = trainer.fit(step, &Shuffled::new(examples, BATCH)?, &mut [&mut watch])?;
         match watch.failed {
