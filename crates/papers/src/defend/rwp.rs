@@ -162,7 +162,7 @@ impl Halved {
         }
         let examples = Examples::labelled(self.0.train.clone(), &self.0.train_labels, CLASSES)?;
         let optimizer = Adam { learning_rate: LEARNING_RATE, ..Adam::default() };
-        let trainer = Trainer { epochs: EPOCHS, seed: seed, ..Trainer::with(optimizer) };
+        let trainer = Trainer { epochs: EPOCHS, seed, ..Trainer::with(optimizer) };
         let mut watch = Watch { data: self, graph: &graph, points: Vec::new(), failed: None };
         let trained = trainer.fit(step, &Shuffled::new(examples, BATCH)?, &mut [&mut watch])?;
         match watch.failed {
