@@ -1,6 +1,6 @@
 //! The reproductions that exist.
 
-use crate::{Reproduction, attack, defend, embed, explain, theory};
+use crate::{Reproduction, attack, defend, embed, explain, generate, science, ssl, theory};
 
 /// All reproductions, by family.
 pub fn reproductions() -> impl Iterator<Item = &'static dyn Reproduction> {
@@ -9,6 +9,9 @@ pub fn reproductions() -> impl Iterator<Item = &'static dyn Reproduction> {
         defend::REPRODUCTIONS,
         embed::REPRODUCTIONS,
         explain::REPRODUCTIONS,
+        generate::REPRODUCTIONS,
+        science::REPRODUCTIONS,
+        ssl::REPRODUCTIONS,
         theory::REPRODUCTIONS,
     ];
     families.into_iter().flatten().copied()
