@@ -14,6 +14,7 @@ mod region;
 mod rows;
 mod smoothing;
 mod stage;
+pub mod text;
 mod verdict;
 mod window;
 
