@@ -8,6 +8,7 @@ mod batched;
 mod certifier;
 mod error;
 mod known;
+pub mod lipschitz;
 mod problem;
 pub mod proof;
 mod region;
