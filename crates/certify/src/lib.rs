@@ -16,6 +16,7 @@ mod rows;
 mod smoothing;
 mod stage;
 pub mod text;
+pub mod train;
 mod verdict;
 mod window;
 
