@@ -4,6 +4,7 @@
 //!   for many centres, radii and limits.
 //! - [`Smoothed`]: certificates of a classifier under Gaussian noise, which hold with a stated probability.
 
+pub mod attribution;
 mod batched;
 mod certifier;
 mod error;

@@ -4,7 +4,7 @@ use crate::Result;
 use perturb_graph::Expr;
 
 /// Matrices `Aᵀ [n, n]` and `Bᵀ [m, n]` with `A·Aᵀ + B·Bᵀ = I`, from free `x [n, n]` and `y [m, n]`: with
-/// `Z = X − Xᵀ + YᵀY`, `Aᵀ = (I + Z)⁻¹(I − Z)` and `Bᵀ = −2Y(I + Z)⁻¹` (Wang & Manchester 2023, eq. 10; Trockman & Kolter
+/// `Z = X − Xᵀ + YᵀY`, `Aᵀ = (I + Z)⁻¹(I − Z)` and `Bᵀ = −2Y(I + Z)⁻¹` (Wang & Manchester 2023; Trockman & Kolter
 /// 2021 for rectangular matrices). The symmetric part of I + Z is at least I, so it is never singular.
 ///
 /// Batched over leading axes.

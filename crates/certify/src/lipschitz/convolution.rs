@@ -6,7 +6,7 @@ use perturb_graph::Expr;
 use perturb_nn::{Init, Layers};
 use std::f64::consts::SQRT_2;
 
-/// The sandwich layer as a convolution with circular padding (Wang & Manchester 2023, §4.2): the Fourier transform makes a
+/// The sandwich layer as a convolution with circular padding (Wang & Manchester 2023): the Fourier transform makes a
 /// circular convolution one matrix for each frequency, and [`cayley`](super::cayley()) is applied to each of them.
 ///
 /// On images `[N, in, H, W]` that wrap around at their edges; zeros at the edges, or pooling of overlapping windows, would need a

@@ -6,7 +6,7 @@ use perturb_graph::Expr;
 use perturb_nn::{Init, Layers};
 use std::f64::consts::SQRT_2;
 
-/// The sandwich layer (Wang & Manchester 2023, eq. 9): `√2·Aᵀ·Ψ·σ(√2·Ψ⁻¹·B·x + b)` with a positive diagonal Ψ, and
+/// The sandwich layer (Wang & Manchester 2023): `√2·Aᵀ·Ψ·σ(√2·Ψ⁻¹·B·x + b)` with a positive diagonal Ψ, and
 /// `A·Aᵀ + B·Bᵀ = I` by [`cayley`]. Without activation, the linear layer `B·x + b` that a network ends with.
 ///
 /// Parameters are `weight [in + out, out]`, X above Y, which is normalised to the length `scale`, `psi [out]`, the logarithm of Ψ,

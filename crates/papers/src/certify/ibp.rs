@@ -241,8 +241,8 @@ impl Split {
     fn right(&self, graph: &Graph, steps: Option<usize>) -> Result<Vec<bool>, RunError> {
         let model = Classifier::new(graph, BATCH)?;
         let Some(steps) = steps else {
-            let predicted = model.predict(&self.test)?;
-            return Ok(predicted.iter().zip(&self.test_labels).map(|(p, l)| p == l).collect());
+            let predicted = model.predictions(&self.test)?;
+            return Ok(predicted.iter().zip(&self.test_labels).map(|(p, l)| *p == Some(*l)).collect());
         };
         let ball = Ball::new(Norm::Linf, EPSILON, (0.0, 1.0))?;
         let criterion = Criterion::Misclassify { labels: self.test_labels.clone() };

@@ -1,4 +1,4 @@
-//! On the Robustness of Text Vectorizers (Vaillancourt & Thompson 2023).
+//! On the Robustness of Text Vectorizers (Catellier, Vaiter & Garreau 2023).
 //!
 //! Claim: concatenated word vectors, TF-IDF and doc2vec are Hölder or Lipschitz continuous in the Hamming distance, with
 //! constants that depend on the length T of the document. Method: bounds for h replaced words, against random and greedy

@@ -1,4 +1,4 @@
-//! Vectors of documents, and how far replaced words can move them (Vaillancourt & Thompson 2023, "On the Robustness of Text
+//! Vectors of documents, and how far replaced words can move them (Catellier, Vaiter & Garreau 2023, "On the Robustness of Text
 //! Vectorizers").
 //!
 //! A document is a list of word indices, and what changes is counted by the Hamming distance: words are replaced, none is
