@@ -27,7 +27,8 @@ fn the_wall_reaches_the_bound() {
         let values = points.as_slice::<f32>().chunks(4).flat_map(|x| [x[0].signum(), 0.0, 0.0, 0.0]).collect();
         Ok(Tensor::new(points.shape().clone(), values)?)
     };
-    let at = |x: f32, example| smooth.smooth(&Tensor::new([4], vec![x, 0.3, 0.1, -0.2]).unwrap(), example, sign).unwrap();
+    let at =
+        |x: f32, example| smooth.smooth(&Tensor::new([4], vec![x, 0.3, 0.1, -0.2]).unwrap(), example, sign).unwrap();
     let epsilon = 0.4;
     let (left, right) = (at(-0.2, 0), at(0.2, 1));
     let bound = smooth.certify(&left, epsilon, 0.001).unwrap();
@@ -70,7 +71,9 @@ fn quadratic_forms_are_exact() {
     let l2 = bound.practical(&at, 0.1, Norm::L2).unwrap();
     assert!((l2.l2 - 0.5).abs() < 1e-6, "{l2:?}");
     let length = (0.4f64.powi(2) + 0.5f64.powi(2) + 100.0).sqrt();
-    assert!((l2.length - length).abs() < 1e-5 && (l2.cosine.unwrap() - (1.0 - 0.25 / length.powi(2)).sqrt()).abs() < 1e-6);
+    assert!(
+        (l2.length - length).abs() < 1e-5 && (l2.cosine.unwrap() - (1.0 - 0.25 / length.powi(2)).sqrt()).abs() < 1e-6
+    );
     let linf = bound.practical(&at, 0.1, Norm::Linf).unwrap();
     assert!((linf.l2 - 0.1 * (9.0f64 + 9.0 + 25.0).sqrt()).abs() < 1e-6);
     let certified = bound.certified(&at, &Region::from(0.1), Method::Ibp, Settings::default()).unwrap();

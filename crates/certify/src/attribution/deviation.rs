@@ -98,7 +98,9 @@ impl GradientDeviation {
             Norm::L1 => return CertifyError::unfit("a norm", "the first-order bound is for ℓ2 and ℓ∞"),
         };
         if steepest == 0.0 {
-            return CertifyError::model("its Hessian is zero there, as that of a ReLU network is: use a smooth activation");
+            return CertifyError::model(
+                "its Hessian is zero there, as that of a ReLU network is: use a smooth activation",
+            );
         }
         Ok(deviation(&gradient, epsilon * steepest))
     }

@@ -73,6 +73,8 @@ impl Activation {
 fn width(x: &Expr) -> Result<usize> {
     match x.shape()[..] {
         [_, width] if x.dtype().is_float() && width > 0 => Ok(width),
-        _ => CertifyError::unfit("an input of a layer", format!("it is {}{}, no rows [N, width]", x.dtype(), x.shape())),
+        _ => {
+            CertifyError::unfit("an input of a layer", format!("it is {}{}, no rows [N, width]", x.dtype(), x.shape()))
+        }
     }
 }

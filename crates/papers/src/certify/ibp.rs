@@ -133,7 +133,8 @@ impl Reproduction for Ibp {
             let series: Vec<Series> = LAYERS
                 .iter()
                 .map(|&(layer, ibp, other, hue, marker)| {
-                    let sample = |p: Sample| Sample { y: p.y.log10(), interval: None, note: format!("{:.3}", p.y), ..p };
+                    let sample =
+                        |p: Sample| Sample { y: p.y.log10(), interval: None, note: format!("{:.3}", p.y), ..p };
                     let points = mean_curve(seeds, if plain { other } else { ibp }).into_iter().map(sample).collect();
                     Series { name: layer.into(), points, hue, marker, dashed: plain, bold: false }
                 })
@@ -151,7 +152,8 @@ impl Reproduction for Ibp {
                 series,
                 regions: Vec::new(),
             };
-            let caption = format!("Intervals before each activation at ε = {EPSILON} on test images, {title}. Mean over seeds.");
+            let caption =
+                format!("Intervals before each activation at ε = {EPSILON} on test images, {title}. Mean over seeds.");
             Figure { name, caption, chart }
         };
         vec![figure("ibp", "IBP training", false), figure("plain", "plain training", true)]

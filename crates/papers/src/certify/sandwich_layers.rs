@@ -97,7 +97,9 @@ impl Reproduction for SandwichLayers {
             data.measure(&mut found, run, arm, parameterization, width, &|_: &mut Step| Ok(()))?;
         }
         run.progress(0.9, PLAIN);
-        data.measure(&mut found, run, PLAIN, Parameterization::Sandwich, ARMS[0].2, &|step: &mut Step| freeze_psi(step))?;
+        data.measure(&mut found, run, PLAIN, Parameterization::Sandwich, ARMS[0].2, &|step: &mut Step| {
+            freeze_psi(step)
+        })?;
         Ok(found)
     }
 
@@ -219,8 +221,10 @@ fn slopes(found: &mut Measurements, run: &Run) -> Result<(), RunError> {
         let mut largest = 0.0f64;
         for _ in 0..run.scaled(10, 50) {
             let mut parameters = Parameters::of_leaves(&layers.parameters());
-            let names: Vec<(String, Tensor)> =
-                parameters.iter().map(|(n, v)| Ok((n.to_string(), random(v.shape(), 1.0)?))).collect::<Result<_, RunError>>()?;
+            let names: Vec<(String, Tensor)> = parameters
+                .iter()
+                .map(|(n, v)| Ok((n.to_string(), random(v.shape(), 1.0)?)))
+                .collect::<Result<_, RunError>>()?;
             names.into_iter().for_each(|(name, value)| parameters.insert(name, value));
             let mut points = random(&[POINTS, INPUT], 2.0)?;
             for _ in 0..5 {

@@ -303,11 +303,7 @@ fn replaced(words: [usize; 2], length: usize, changes: usize) -> Vec<usize> {
 }
 
 /// The largest change ÷ bound of random replacements: 20 in each document, of 1, 2, 4 or 8 words.
-fn random_replacements(
-    vectorizer: &dyn HammingRobust,
-    documents: &[Vec<usize>],
-    seed: u64,
-) -> Result<f64, RunError> {
+fn random_replacements(vectorizer: &dyn HammingRobust, documents: &[Vec<usize>], seed: u64) -> Result<f64, RunError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut worst = 0.0f64;
     for document in documents {

@@ -50,12 +50,7 @@ impl ParagraphVector {
     ///
     /// # Errors
     /// If λ is not a finite number above 0, or the two tables differ in shape.
-    pub fn memory(
-        words: WordVectors,
-        contexts: WordVectors,
-        window: usize,
-        lambda: f64,
-    ) -> Result<ParagraphVector> {
+    pub fn memory(words: WordVectors, contexts: WordVectors, window: usize, lambda: f64) -> Result<ParagraphVector> {
         if (words.words(), words.width()) != (contexts.words(), contexts.width()) {
             return CertifyError::unfit("context vectors", "their table differs in shape from that of output vectors");
         }
