@@ -29,8 +29,9 @@ fn steepness(y: &Expr, x: &Expr, at: &Tensor) -> f64 {
     let flat = y.reshape([rows]);
     let gradient = |k: usize| grad(&flat.slice_axis(0, k, k + 1).sum(), std::slice::from_ref(x)).unwrap().remove(0);
     let gradients: Vec<Expr> = (0..rows).map(|k| gradient(k).reshape([1, columns])).collect();
-    let (_, values, _) = Expr::concat(&gradients, 0).svd();
-    eval(&[values], &[(x.clone(), at.clone())]).unwrap()[0].as_slice::<f64>()[0]
+    let jacobian = Expr::concat(&gradients, 0);
+    let (values, _) = jacobian.matmul(&jacobian.transpose(&[1, 0])).eigh();
+    eval(&[values.slice_axis(0, rows - 1, rows)], &[(x.clone(), at.clone())]).unwrap()[0].as_slice::<f64>()[0].sqrt()
 }
 
 #[test]
