@@ -91,7 +91,7 @@ impl Reproduction for SandwichLayers {
             let points = wave(run, parameterization, width)?;
             let steepest = points.windows(2).map(|p| ((p[1].1 - p[0].1) / (p[1].0 - p[0].0)).abs()).fold(0.0, f64::max);
             found.record(WAVE.of(arm), steepest / WAVE_GAMMA)?;
-            found.curve(curve, points.into_iter().step_by(8).collect());
+            found.curve(curve, points.into_iter().step_by(10).collect());
         }
         let data = Split::load(run)?;
         for (i, (arm, parameterization, width, ..)) in ARMS.into_iter().enumerate() {
@@ -118,7 +118,8 @@ impl Reproduction for SandwichLayers {
                 bold: arm == SANDWICH,
             })
             .collect();
-        let target = (-100..=100).map(|i| f64::from(i) / 100.0);
+        // Both ends of every flat part.
+        let target = (-4..4).flat_map(|i| [(f64::from(i), 1e-6), (f64::from(i + 1), -1e-6)]).map(|(x, d)| x / 4.0 + d);
         series.push(Series {
             name: "square wave".into(),
             points: target.map(|x| Sample { x, y: square(x), interval: None, note: String::new() }).collect(),
