@@ -6,18 +6,22 @@
 //! - [`check()`]: whether a [`proof`] that a property holds is right, by arithmetic of its own with error bounds.
 //! - [`confirm`]: whether an input is a counterexample, in exact arithmetic.
 
+pub mod attribution;
 mod batched;
 mod certifier;
 pub mod check;
 mod error;
 mod exact;
 mod known;
+pub mod lipschitz;
 mod problem;
 pub mod proof;
 mod region;
 mod rows;
 mod smoothing;
 mod stage;
+pub mod text;
+pub mod train;
 mod verdict;
 pub mod verify;
 mod window;

@@ -28,6 +28,7 @@
 
 pub mod attack;
 pub mod catalogue;
+pub mod certify;
 mod claim;
 mod curves;
 pub mod defend;

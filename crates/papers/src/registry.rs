@@ -1,11 +1,12 @@
 //! The reproductions that exist.
 
-use crate::{Reproduction, attack, defend, embed, explain, generate, science, ssl, theory};
+use crate::{Reproduction, attack, certify, defend, embed, explain, generate, science, ssl, theory};
 
 /// All reproductions, by family.
 pub fn reproductions() -> impl Iterator<Item = &'static dyn Reproduction> {
     let families = [
         attack::REPRODUCTIONS,
+        certify::REPRODUCTIONS,
         defend::REPRODUCTIONS,
         embed::REPRODUCTIONS,
         explain::REPRODUCTIONS,

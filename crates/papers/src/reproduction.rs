@@ -135,6 +135,9 @@ pub enum RunError {
     /// An attack fails.
     #[error(transparent)]
     Attack(#[from] perturb_attack::AttackError),
+    /// A certificate cannot be given.
+    #[error(transparent)]
+    Certify(#[from] perturb_certify::CertifyError),
     /// An attribution fails.
     #[error(transparent)]
     Explain(#[from] perturb_explain::ExplainError),
