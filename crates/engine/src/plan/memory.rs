@@ -5,6 +5,7 @@
 use super::steps::Finish;
 use super::{Plan, Step, Work};
 use crate::kernels::elementwise::Program;
+use crate::kernels::tiling::row_major;
 use crate::view::Source;
 use perturb_graph::DType;
 
@@ -113,7 +114,7 @@ fn finish_in_cache(plan: &mut Plan) {
 fn may_finish(before: &Step, program: &Program, reads: &[Source]) -> bool {
     let in_place = program.loads.iter().position(Option::is_none).map(|k| reads[k]);
     before.finish.is_none()
-        && matches!(before.work, Work::Product(_) | Work::Convolve(_))
+        && matches!(before.work, Work::Product(_) | Work::Readings(_) | Work::Convolve(_))
         && in_place == Some(Source::Buffer(before.writes))
 }
 
@@ -172,15 +173,6 @@ fn overwritten(plan: &mut Plan, at: usize, lives: &Lives) -> Option<usize> {
         program.loads[k] = None;
     }
     Some(b)
-}
-
-fn row_major(strides: &[isize], sizes: &[usize]) -> bool {
-    let mut expected = 1;
-    strides.iter().zip(sizes).rev().all(|(&s, &n)| {
-        let fits = s == expected || n == 1;
-        expected *= n as isize;
-        fits
-    })
 }
 
 // Storage for the groups that have none, reused when a group's life ends.
