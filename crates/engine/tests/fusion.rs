@@ -116,7 +116,9 @@ fn inner_products(a: &Expr, b: &Expr, batch: usize) -> Expr {
 
 #[test]
 fn products_of_few_columns_read_their_matrices_once() {
-    for (seed, (batch, m, k)) in [(1, 1, 1), (3, 5, 7), (2, 33, 65), (5, 130, 784), (1, 700, 900)].into_iter().enumerate() {
+    for (seed, (batch, m, k)) in
+        [(1, 1, 1), (3, 5, 7), (2, 33, 65), (5, 130, 784), (1, 700, 900)].into_iter().enumerate()
+    {
         for dtype in [DType::F32, DType::F64] {
             let a = Expr::input("a", [batch, m, k], dtype);
             let (c, r) = (Expr::input("c", [batch, k], dtype), Expr::input("r", [batch, k], dtype));
@@ -154,8 +156,7 @@ fn products_by_magnitudes_of_matrices_of_every_layout() {
 #[test]
 fn magnitudes_keep_what_is_not_a_number() {
     let (a, r) = (Expr::input("a", [5, 40], DType::F32), Expr::input("r", [40], DType::F32));
-    let exe =
-        Executable::compile(&[inner_products(&a.abs(), &r, 0)], &[a, r], &Options::default()).unwrap();
+    let exe = Executable::compile(&[inner_products(&a.abs(), &r, 0)], &[a, r], &Options::default()).unwrap();
     let mut values = vec![-1.0f32; 200];
     (values[3], values[41], values[119]) = (f32::NAN, f32::NEG_INFINITY, f32::NAN);
     let feeds = [Tensor::new([5, 40], values).unwrap(), Tensor::full([40], 0.5f32)];

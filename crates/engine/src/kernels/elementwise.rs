@@ -66,9 +66,13 @@ pub(crate) fn run<T: Lane>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
 
 /// The elements from `start` on, on this thread.
 pub(crate) fn run_part<T: Lane>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
+    if out.is_empty() {
+        return;
+    }
     let (registers, loads) = (program.registers, program.loads.len());
     let tiling = Tiling::of(&program.sizes);
-    let mut staged: SmallVec<[Staged; 32]> = program.loads.iter().map(|load| Staged::new(load, &program.sizes, &tiling)).collect();
+    let mut staged: SmallVec<[Staged; 32]> =
+        program.loads.iter().map(|load| Staged::new(load, &program.sizes, &tiling)).collect();
     T::with_scratch((registers + loads) * TILE, |scratch| {
         let (registers, staging) = scratch.split_at_mut(registers * TILE);
         let mut place = Place::at(start, &program.sizes);
@@ -112,12 +116,14 @@ fn run_tile<'a, T: Lane>(
                 &after[r * TILE..r * TILE + n]
             }
         };
-        let args = instruction.args.map(|a| operand(a, register, |k| load(k)));
-        T::execute(instruction.op, args, &mut target[..n]);
+        let [a, b, c] = instruction.args;
+        let operand = |arg: Arg| operand(arg, register, |k| load(k));
+        T::execute(instruction.op, [operand(a), operand(b), operand(c)], &mut target[..n]);
     }
     let registers = &*registers;
-    let args = last.args.map(|a| operand(a, |r| &registers[r * TILE..r * TILE + n], |k| load(k)));
-    T::execute(last.op, args, out);
+    let [a, b, c] = last.args;
+    let operand = |arg: Arg| operand(arg, |r| &registers[r * TILE..r * TILE + n], |k| load(k));
+    T::execute(last.op, [operand(a), operand(b), operand(c)], out);
 }
 
 /// An operand of one instruction over one tile.

@@ -51,9 +51,7 @@ pub(super) fn roots(graph: &Lowered, apart: &[bool]) -> Vec<usize> {
             continue;
         }
         let target = root[users[i][0]];
-        let all_inside = users[i]
-            .iter()
-            .all(|&u| joins(u) && graph.nodes[u].shape == node.shape && root[u] == target);
+        let all_inside = users[i].iter().all(|&u| joins(u) && graph.nodes[u].shape == node.shape && root[u] == target);
         if all_inside && size[target] < MAX_INSTRUCTIONS {
             root[i] = target;
             size[target] += 1;

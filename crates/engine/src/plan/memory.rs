@@ -198,12 +198,13 @@ fn share(plan: &Plan, group: &[usize], groups: &[Group], slot: &mut [Option<usiz
     }
 }
 
-// The free storage that fits best, grown if none is large enough.
+// The free storage that fits best, grown if none is large enough; of equals the one that became free last, which the
+// caches hold.
 fn take(free: &mut Vec<usize>, sizes: &mut Vec<usize>, size: usize) -> usize {
-    let fits = (0..free.len()).filter(|&i| sizes[free[i]] >= size).min_by_key(|&i| sizes[free[i]]);
+    let fits = (0..free.len()).rev().filter(|&i| sizes[free[i]] >= size).min_by_key(|&i| sizes[free[i]]);
     let grown = || (0..free.len()).max_by_key(|&i| sizes[free[i]]);
     if let Some(i) = fits.or_else(grown) {
-        let storage = free.swap_remove(i);
+        let storage = free.remove(i);
         sizes[storage] = sizes[storage].max(size);
         return storage;
     }

@@ -163,7 +163,8 @@ impl Builder<'_> {
             let own = (shape.count() / rows.max(1)).max(1);
             // Row-major over the rows, whose results lie `columns` apart, and over the columns of the member.
             let strides = View::whole(all.source, shape).strides;
-            let strides = strides.iter().map(|&s| if s < own as isize { s } else { s / own as isize * columns as isize });
+            let strides =
+                strides.iter().map(|&s| if s < own as isize { s } else { s / own as isize * columns as isize });
             let view = View { source: all.source, offset: first, strides: strides.collect(), shape: shape.clone() };
             self.views[member] = Some(view);
             first += own;

@@ -1,8 +1,8 @@
 //! Steps: each writes one buffer from views of others.
 
 use super::contractions::read_transposed;
-use super::readings::{Shared, shared_matrices};
 use super::fuse::is_elementwise;
+use super::readings::{Shared, shared_matrices};
 use super::registers::allocate_registers;
 use crate::kernels::conv::Convolving;
 use crate::kernels::elementwise::{Arg, Instruction, Program, Scalar};

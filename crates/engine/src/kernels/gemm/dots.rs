@@ -123,17 +123,12 @@ impl<T: Float> Task<T> for Rows<'_, '_, T> {
 #[inline(always)]
 unsafe fn inner<T: Float, V: Lanes<T>, const R: usize>(rows: [&[T]; R], vector: &[T], magnitudes: bool) -> [T; R] {
     // SAFETY: the instruction set is the caller's promise.
-    unsafe {
-        if magnitudes { sums::<T, V, R, true>(rows, vector) } else { sums::<T, V, R, false>(rows, vector) }
-    }
+    unsafe { if magnitudes { sums::<T, V, R, true>(rows, vector) } else { sums::<T, V, R, false>(rows, vector) } }
 }
 
 // Two sums for every lane, then the lanes, then what is left: the same for any R.
 #[inline(always)]
-unsafe fn sums<T: Float, V: Lanes<T>, const R: usize, const MAGNITUDES: bool>(
-    rows: [&[T]; R],
-    vector: &[T],
-) -> [T; R] {
+unsafe fn sums<T: Float, V: Lanes<T>, const R: usize, const MAGNITUDES: bool>(rows: [&[T]; R], vector: &[T]) -> [T; R] {
     let n = vector.len();
     assert!(rows.iter().all(|r| r.len() == n), "rows and vector differ in length");
     let whole = n / (2 * V::N) * (2 * V::N);

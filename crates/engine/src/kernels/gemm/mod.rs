@@ -18,8 +18,8 @@ use crate::float::Float;
 use block::{Block, Right, near_terms};
 use dots::{Column, Stack};
 use pack::{Pack, Panels, pack_all};
-use row::Row;
 use rayon::prelude::*;
+use row::Row;
 
 /// A strided matrix inside a slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,7 +100,15 @@ impl Product {
 
     /// Whether a run is worth several threads.
     pub fn is_split(&self) -> bool {
-        self.as_dots().map_or(self.tasks() > 1, |dots| dots.0.is_split())
+        if self.is_outer() {
+            return self.batch.iter().product::<usize>() * self.m * self.n > OUTER_TASK;
+        }
+        self.as_dots().map_or(self.tasks() > 1, |(stack, _)| stack.is_split())
+    }
+
+    // Whether there is one term in every sum, and rows of the result are multiples of rows of the right operand.
+    fn is_outer(&self) -> bool {
+        self.k == 1 && self.rhs.column_stride == 1
     }
 
     // Whether the terms are neighbours in both operands and there are few columns, or a single row: then the matrices,
@@ -144,7 +152,7 @@ pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T], fi
         out.fill(T::ZERO);
         return finish(0, out);
     }
-    if k == 1 && p.rhs.column_stride == 1 {
+    if p.is_outer() {
         return outer(p, lhs, rhs, out, finish);
     }
     if let Some((stack, transposed)) = p.as_dots() {

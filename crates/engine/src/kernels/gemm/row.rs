@@ -40,12 +40,7 @@ impl<T: Float> Task<T> for Row<'_, '_, T> {
 
 // Adds the multiples of R rows from `first` on. The order of the terms is that of any other product.
 #[inline(always)]
-unsafe fn add<T: Float, V: Lanes<T>, const R: usize>(
-    left: &Matrix<T>,
-    right: &Matrix<T>,
-    first: usize,
-    out: &mut [T],
-) {
+unsafe fn add<T: Float, V: Lanes<T>, const R: usize>(left: &Matrix<T>, right: &Matrix<T>, first: usize, out: &mut [T]) {
     let n = out.len();
     let mut rows = [&right.data[..0]; R];
     let mut factors = [T::ZERO; R];
