@@ -117,12 +117,12 @@ fn run_tile<'a, T: Lane>(
             }
         };
         let [a, b, c] = instruction.args;
-        let operand = |arg: Arg| operand(arg, register, |k| load(k));
+        let operand = |arg: Arg| operand(arg, register, &load);
         T::execute(instruction.op, [operand(a), operand(b), operand(c)], &mut target[..n]);
     }
     let registers = &*registers;
     let [a, b, c] = last.args;
-    let operand = |arg: Arg| operand(arg, |r| &registers[r * TILE..r * TILE + n], |k| load(k));
+    let operand = |arg: Arg| operand(arg, |r| &registers[r * TILE..r * TILE + n], &load);
     T::execute(last.op, [operand(a), operand(b), operand(c)], out);
 }
 
@@ -133,11 +133,11 @@ pub(crate) enum Operand<'a, T> {
     Immediate(T),
 }
 
-fn operand<'a, T: Lane>(
+fn operand<'r, 'l: 'r, T: Lane>(
     arg: Arg,
-    register: impl Fn(usize) -> &'a [T],
-    load: impl Fn(usize) -> Operand<'a, T>,
-) -> Operand<'a, T> {
+    register: impl Fn(usize) -> &'r [T],
+    load: impl Fn(usize) -> Operand<'l, T>,
+) -> Operand<'r, T> {
     match arg {
         Arg::Register(r) => Operand::Slice(register(r)),
         Arg::Load(k) => load(k),

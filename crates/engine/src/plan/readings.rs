@@ -19,6 +19,17 @@ pub(super) struct Shared {
     pub is_magnitude: Vec<bool>,
 }
 
+/// The node of a product's matrices, and its axes that count them and that are summed over.
+type Matrices<'a> = (usize, &'a [usize], &'a [usize]);
+
+/// A group that another product by the same matrices may join.
+struct Open {
+    group: usize,
+    columns: usize,
+    /// The node before which its products must be computed.
+    until: usize,
+}
+
 /// Finds the groups, and for every node the elementwise node that computes it.
 pub(super) fn shared_matrices(graph: &Lowered, read_transposed: &[bool]) -> (Vec<usize>, Shared) {
     let dims: Vec<Option<&DotDims>> = (0..graph.nodes.len()).map(|i| few_columns(graph, i)).collect();
@@ -27,23 +38,26 @@ pub(super) fn shared_matrices(graph: &Lowered, read_transposed: &[bool]) -> (Vec
     let root = roots(graph, &is_magnitude);
     let used = first_uses(graph, &root);
     let mut shared = Shared { group: vec![None; graph.nodes.len()], members: Vec::new(), is_magnitude };
-    // The group that a product by these matrices may join, its columns, and before which node it must be computed.
-    let mut open: HashMap<(usize, &[usize], &[usize]), (usize, usize, usize)> = HashMap::new();
-    for i in 0..graph.nodes.len() {
+    let mut open: HashMap<Matrices, Open> = HashMap::new();
+    for (i, &until) in used.iter().enumerate() {
         let Some(d) = candidate(i) else { continue };
-        let (key, columns) = ((shared.matrix(graph, i), &d.lhs_batch[..], &d.lhs_contract[..]), columns(graph, i, d));
-        match open.get_mut(&key) {
-            Some((group, taken, until)) if i < *until && *taken + columns <= Readings::MOST => {
-                (*taken, *until) = (*taken + columns, used[i].min(*until));
-                shared.members[*group].push(i);
-                shared.group[i] = Some(*group);
+        let (matrices, columns) =
+            ((shared.matrix(graph, i), &d.lhs_batch[..], &d.lhs_contract[..]), columns(graph, i, d));
+        let group = match open.get_mut(&matrices) {
+            Some(open) if i < open.until && open.columns + columns <= Readings::MOST => {
+                open.columns += columns;
+                open.until = open.until.min(until);
+                open.group
             }
             _ => {
-                open.insert(key, (shared.members.len(), columns, used[i]));
-                shared.group[i] = Some(shared.members.len());
-                shared.members.push(vec![i]);
+                let group = shared.members.len();
+                shared.members.push(Vec::new());
+                open.insert(matrices, Open { group, columns, until });
+                group
             }
-        }
+        };
+        shared.members[group].push(i);
+        shared.group[i] = Some(group);
     }
     // A product that is alone is like any other.
     for members in &shared.members {

@@ -1,6 +1,9 @@
 //! Products of few columns, whose terms are neighbours in memory: sums across the lanes of registers. Columns that multiply
 //! the same matrices are taken together, so that the matrices are read once.
 
+// Loops over the registers of a block count, so that they unroll to straight code.
+#![allow(clippy::needless_range_loop)]
+
 use super::Matrix;
 use crate::float::Float;
 use crate::kernels::Finish;
