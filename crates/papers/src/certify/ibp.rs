@@ -53,6 +53,9 @@ const LAYERS: [(&str, &str, &str, Hue, Marker); 4] = [
     ("fc2", "width of fc2, IBP", "width of fc2, plain", Hue::Vermillion, Marker::Circle),
 ];
 
+/// What is trained: its name, network, hook, and epochs and step size.
+type Arm<'a> = (&'a str, &'a Graph, &'a dyn Hook, (usize, f64));
+
 impl Reproduction for Ibp {
     fn slug(&self) -> &'static str {
         "ibp"
@@ -94,7 +97,7 @@ impl Reproduction for Ibp {
         let small = Graph::new(vec![x], vec![("logits".into(), logits)])?;
 
         let (long, middle, short) = run.scaled((16, 6, 4), (60, 60, 20));
-        let arms: [(&str, &Graph, &dyn Hook, (usize, f64)); 6] = [
+        let arms: [Arm<'_>; 6] = [
             (IBP, &network, &ibp, (long, 7e-3)),
             (PLAIN, &network, &|_: &mut Step| Ok(()), (short, 2e-3)),
             (PGD, &network, &pgd, (short, 2e-3)),

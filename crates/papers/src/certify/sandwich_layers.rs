@@ -9,7 +9,7 @@
 //! not break it either: weights are searched for the steepest slope instead.
 //!
 //! Pixels are averaged in blocks of 2×2 and doubled, which is 1-Lipschitz: bounds and radii are those of the whole image. All
-//! arms have one loss, step size and number of epochs, chosen on seeds from 100 on.
+//! arms have one loss, step size and number of epochs, which were not tuned.
 
 use crate::curves::mean_curve;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
