@@ -38,6 +38,15 @@ pub(super) struct Bounds {
     pub total: f64,
 }
 
+/// Which operands of `relu`s backward walks bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Walked {
+    /// Those whose sign is open: enough for the `relu` itself.
+    Open,
+    /// All that may be positive: intervals of what follows become narrower, for about twice the work.
+    Positive,
+}
+
 /// Fewest walks that are worth a task of their own.
 const WALKS_PER_TASK: usize = 8;
 
@@ -49,7 +58,7 @@ impl Bounds {
 
     /// Interval propagation, in which the operands of every `relu` and curve are bounded by backward walks too. `layers`
     /// names the slopes for each `relu`; without it they are adaptive.
-    pub fn tightened(model: &Model, inputs: &[(f64, f64)], layers: Option<&[LayerSlopes]>) -> Bounds {
+    pub fn tightened(model: &Model, inputs: &[(f64, f64)], layers: Option<&[LayerSlopes]>, walked: Walked) -> Bounds {
         Bounds::propagate(model, inputs, |bounds, layer| {
             let relu = model.network.relus.binary_search(&layer).ok();
             let given = match relu.and_then(|relu| layers?.get(relu)) {
@@ -57,8 +66,8 @@ impl Bounds {
                 _ => &[],
             };
             match &model.network.layers[layer].kind {
-                Kind::Relu(operands) => bounds.walk_back(model, layer, operands, given),
-                Kind::Curve(_, operands) => bounds.walk_back(model, layer, operands, &[]),
+                Kind::Relu(operands) => bounds.walk_back(model, layer, operands, given, walked),
+                Kind::Curve(_, operands) => bounds.walk_back(model, layer, operands, &[], walked),
                 Kind::Affine(_) | Kind::Max(_) => Vec::new(),
             }
         })
@@ -122,12 +131,13 @@ impl Bounds {
         layer: usize,
         operands: &[u32],
         given: &[ElementSlopes],
+        walked: Walked,
     ) -> Vec<(u32, f64, f64)> {
         let curve = matches!(model.network.layers[layer].kind, Kind::Curve(..));
         let given: HashMap<u32, &ElementSlopes> = given.iter().map(|g| (g.element, g)).collect();
         let open = |&(_, &operand): &(usize, &u32)| {
             let (lo, hi) = self.of(operand);
-            if curve { lo < hi } else { lo < 0.0 && hi > 0.0 }
+            if curve { lo < hi } else { (lo < 0.0 || walked == Walked::Positive) && hi > 0.0 }
         };
         let open: Vec<(usize, &u32)> = operands.iter().enumerate().filter(open).collect();
         let bound = |coefficients: &mut Vec<f64>, &(element, &operand): &(usize, &u32)| {

@@ -54,7 +54,7 @@ pub use error::{CheckError, Place};
 pub use file::{MAX_PROOF_BYTES, ProofFileError, read_proof, write_proof};
 
 use crate::proof::{CaseProof, Proof};
-use bounds::{Bounds, Model};
+use bounds::{Bounds, Model, Walked};
 use error::malformed;
 use num_rational::BigRational;
 use num_traits::Zero;
@@ -140,7 +140,8 @@ fn check_case(
                 break;
             }
             if context.root.is_none() && jobs.iter().any(|job| job.inputs.is_none()) {
-                context.root = Some(Bounds::tightened(model, &context.inputs, Some(&context.proof.layers)));
+                context.root =
+                    Some(Bounds::tightened(model, &context.inputs, Some(&context.proof.layers), Walked::Open));
             }
             let margins: Vec<Result<f64, CheckError>> = jobs.par_iter().map(|job| context.refute_all(job)).collect();
             for (job, margin) in jobs.iter().zip(margins) {
@@ -155,19 +156,26 @@ fn check_case(
 }
 
 impl Context<'_> {
-    // The smallest margin of refutations on one box.
+    // The smallest margin of refutations on one box. Where one does not hold, narrower bounds are tried.
     fn refute_all(&self, job: &Job<'_>) -> Result<f64, CheckError> {
-        let own;
-        let bounds = match (&job.inputs, &self.root) {
-            (None, Some(root)) => root,
+        let margins = match (&job.inputs, &self.root) {
+            (None, Some(root)) => self.margins(job, root),
             (inputs, _) => {
-                own = Bounds::tightened(self.model, inputs.as_ref().unwrap_or(&self.inputs), None);
-                &own
+                let inputs = inputs.as_ref().unwrap_or(&self.inputs);
+                let margins = self.margins(job, &Bounds::tightened(self.model, inputs, None, Walked::Open));
+                if margins.iter().all(Result::is_ok) {
+                    margins
+                } else {
+                    self.margins(job, &Bounds::tightened(self.model, inputs, None, Walked::Positive))
+                }
             }
         };
-        let refute = |coefficients: &mut Vec<f64>, r: &Refutation<'_>| self.refute(r, bounds, coefficients);
-        let margins: Vec<Result<f64, CheckError>> = job.refutations.par_iter().map_init(Vec::new, refute).collect();
         margins.into_iter().try_fold(f64::INFINITY, |least, margin| Ok(least.min(margin?)))
+    }
+
+    fn margins(&self, job: &Job<'_>, bounds: &Bounds) -> Vec<Result<f64, CheckError>> {
+        let refute = |coefficients: &mut Vec<f64>, r: &Refutation<'_>| self.refute(r, bounds, coefficients);
+        job.refutations.par_iter().map_init(Vec::new, refute).collect()
     }
 
     fn refute(

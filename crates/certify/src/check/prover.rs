@@ -1,6 +1,6 @@
 //! Refutations on boxes as a search finds them, decided as [`check`](super::check()) decides them in a proof.
 
-use super::bounds::{Bounds, Model};
+use super::bounds::{Bounds, Model, Walked};
 use super::walk::{Rule, Walk};
 use super::{CheckError, combination, lower, rounding};
 use perturb_graph::Graph;
@@ -39,15 +39,18 @@ impl<'a> Prover<'a> {
             let corners = question.lower.iter().zip(question.upper).zip(&whole);
             let inputs: Vec<(f64, f64)> =
                 corners.map(|((&l, &u), &(lo, hi))| (f64::from(l).max(lo), f64::from(u).min(hi))).collect();
-            let bounds = Bounds::tightened(&self.model, &inputs, None);
-            let walk = Walk { model: &self.model, bounds: &bounds, layers };
             let mut coefficients = Vec::new();
-            let rule = Rule { slopes: None, splits: &[] };
-            let holds = |&(conjunction, weights): &(usize, &[f32])| {
-                let start = combination(&self.model, &case.any_of[conjunction], weights);
-                walk.lower(&start, rule, &mut coefficients) > 0.0
+            let mut holds = |walked: Walked| -> Vec<bool> {
+                let bounds = Bounds::tightened(&self.model, &inputs, None, walked);
+                let walk = Walk { model: &self.model, bounds: &bounds, layers };
+                let positive = |&(conjunction, weights): &(usize, &[f32])| {
+                    let start = combination(&self.model, &case.any_of[conjunction], weights);
+                    walk.lower(&start, Rule { slopes: None, splits: &[] }, &mut coefficients) > 0.0
+                };
+                question.refutations.iter().map(positive).collect()
             };
-            question.refutations.iter().map(holds).collect()
+            let first = holds(Walked::Open);
+            if first.iter().all(|&h| h) { first } else { holds(Walked::Positive) }
         };
         questions.par_iter().map(decide).collect()
     }

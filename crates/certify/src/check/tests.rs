@@ -1,6 +1,6 @@
 //! Bounds on subdomains against points of them.
 
-use super::bounds::{Bounds, Model};
+use super::bounds::{Bounds, Model, Walked};
 use super::lower::lower;
 use super::network::{Curve, Kind, Network, ZERO};
 use super::walk::{Functional, Rule, Split, Walk};
@@ -73,7 +73,8 @@ fn no_point_of_a_subdomain_is_below_its_bound() {
         let radius = [0.05, 0.3, 1.0][seed as usize % 3];
         let inputs: Vec<(f64, f64)> =
             (0..network.inputs).map(|_| rng.random_range(-1.0..1.0)).map(|c| (c - radius, c + radius)).collect();
-        let bounds = Bounds::tightened(&model, &inputs, None);
+        let walked = if seed % 5 < 3 { Walked::Open } else { Walked::Positive };
+        let bounds = Bounds::tightened(&model, &inputs, None, walked);
         let points: Vec<Vec<f64>> = (0..100)
             .map(|_| inputs.iter().map(|&(lo, hi)| rng.random_range(lo..=hi)).collect::<Vec<f64>>())
             .map(|point| evaluate(network, &point))

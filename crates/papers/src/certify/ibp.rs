@@ -54,7 +54,7 @@ const LAYERS: [(&str, &str, &str, Hue, Marker); 4] = [
 ];
 
 /// What is trained: its name, network, hook, and epochs and step size.
-type Arm<'a> = (&'a str, &'a Graph, &'a dyn Hook, (usize, f64));
+type Arm<'a> = (&'static str, &'a Graph, &'a dyn Hook, (usize, f64));
 
 impl Reproduction for Ibp {
     fn slug(&self) -> &'static str {
