@@ -109,12 +109,23 @@ pub enum CertifyError {
         /// What was given.
         value: f64,
     },
+    /// Something given does not fit, or makes no sense.
+    #[error("{what} cannot be used: {reason}")]
+    Unfit {
+        /// What was given.
+        what: &'static str,
+        /// What is wrong with it, and what would fit.
+        reason: String,
+    },
     /// A primitive of the graph has no rule, or a tensor would be too large.
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// Compiling or running failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A proof cannot be checked, or does not hold.
+    #[error(transparent)]
+    Check(#[from] crate::CheckError),
     /// A statistical bound could not be computed.
     #[error(transparent)]
     Metric(#[from] MetricError),
@@ -126,6 +137,10 @@ pub type Result<T, E = CertifyError> = std::result::Result<T, E>;
 impl CertifyError {
     pub(crate) fn model<T>(reason: impl Into<String>) -> Result<T> {
         Err(CertifyError::Model { reason: reason.into() })
+    }
+
+    pub(crate) fn unfit<T>(what: &'static str, reason: impl Into<String>) -> Result<T> {
+        Err(CertifyError::Unfit { what, reason: reason.into() })
     }
 
     pub(crate) fn input<T>(expected: &Shape, got: &perturb_graph::Tensor) -> Result<T> {

@@ -36,13 +36,16 @@ pub(crate) struct Group<'a> {
 }
 
 impl Group<'_> {
-    pub fn center(&self, example: usize) -> &[f32] {
+    /// The centre of an example's ball, or the lower corner of its box.
+    pub fn first(&self, example: usize) -> &[f32] {
         let (row, width) = (self.start + example, self.balls.width);
-        &self.balls.centers[row * width..(row + 1) * width]
+        &self.balls.first[row * width..(row + 1) * width]
     }
 
-    pub fn radius(&self, example: usize) -> f32 {
-        self.balls.radius[self.start + example]
+    /// The radius, or the upper corner.
+    pub fn second(&self, example: usize) -> &[f32] {
+        let (row, width) = (self.start + example, self.balls.second.len() / self.balls.rows);
+        &self.balls.second[row * width..(row + 1) * width]
     }
 
     /// One example's known bounds: the lower ends for even `end`, the upper ends for odd, two for each node.
@@ -56,8 +59,8 @@ impl Group<'_> {
     /// Writes what one example feeds to mapped input `k` of [`Problem::mapped`](crate::problem::Problem::mapped).
     pub fn feed(&self, example: usize, k: usize, target: &mut [f32]) {
         match k {
-            0 => target.copy_from_slice(self.center(example)),
-            1 => target.fill(self.radius(example)),
+            0 => target.copy_from_slice(self.first(example)),
+            1 => target.copy_from_slice(self.second(example)),
             _ => target.copy_from_slice(self.end(example, k - 2)),
         }
     }

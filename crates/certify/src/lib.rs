@@ -3,21 +3,32 @@
 //! - [`Certifier`]: bounds that hold for every point of a ball, by interval propagation or CROWN, compiled once and run
 //!   for many centres, radii and limits.
 //! - [`Smoothed`]: certificates of a classifier under Gaussian noise, which hold with a stated probability.
+//! - [`check()`]: whether a [`proof`] that a property holds is right, by arithmetic of its own with error bounds.
+//! - [`confirm`]: whether an input is a counterexample, in exact arithmetic.
 
+pub mod attribution;
 mod batched;
 mod certifier;
+pub mod check;
 mod error;
+mod exact;
 mod known;
+pub mod lipschitz;
 mod problem;
 pub mod proof;
 mod region;
 mod rows;
 mod smoothing;
 mod stage;
+pub mod text;
+pub mod train;
 mod verdict;
+pub mod verify;
 mod window;
 
 pub use certifier::{Bounds, Certifier, Method, Settings};
+pub use check::{CheckError, CheckSummary, MAX_PROOF_BYTES, Place, ProofFileError, check, read_proof, write_proof};
 pub use error::{CertifyError, Result};
+pub use exact::{Confirmation, ExactError, confirm, evaluate};
 pub use region::Region;
 pub use smoothing::{Certificate, NoisyClassifier, Smoothed};

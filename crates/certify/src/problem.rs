@@ -2,44 +2,58 @@
 
 use crate::{CertifyError, Result};
 use perturb_graph::{
-    Bounder, DType, Domain, Expr, Graph, Interval, LinearBoundsOptions, Norm, Op, Rounding, Unary, dependents,
+    Bounder, DType, Domain, Expr, Graph, Interval, LinearBoundsOptions, Norm, Op, Rounding, Shape, Unary, dependents,
     substitute, topological,
 };
 use std::collections::HashSet;
 
-/// The ball of one example: placeholders for what is known only when an executable runs.
-pub(crate) struct SymbolicBall {
-    /// Of the input's shape.
-    pub center: Expr,
-    /// A scalar.
-    pub radius: Expr,
-    /// Limits of every element, scalars.
-    pub lower: Expr,
-    pub upper: Expr,
-    norm: Norm,
+/// What one example's input ranges over: placeholders for what is known only when an executable runs.
+pub(crate) struct SymbolicSet {
+    kind: Kind,
+    /// A ball's centre or a box's lower corner, of the input's shape.
+    first: Expr,
+    /// A ball's radius, a scalar, or a box's upper corner.
+    second: Expr,
+    /// Limits of every element of a ball, scalars.
+    limits: [Expr; 2],
 }
 
-impl SymbolicBall {
-    fn new(center: &Expr, norm: Norm) -> SymbolicBall {
-        let scalar = |name: &str| Expr::input(name, [], center.dtype());
-        let (radius, lower, upper) = (scalar("radius"), scalar("lower"), scalar("upper"));
-        SymbolicBall { center: center.clone(), radius, lower, upper, norm }
+/// Which sets inputs range over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Balls of a norm, within limits that are the same for all elements.
+    Ball(Norm),
+    /// Boxes.
+    Box,
+}
+
+impl SymbolicSet {
+    fn new(kind: Kind, shape: &Shape) -> Result<SymbolicSet> {
+        let limits = ["lower", "upper"].map(|name| Expr::input(name, [], DType::F32));
+        let names = if kind == Kind::Box { ["lower_corner", "upper_corner"] } else { ["center", "radius"] };
+        let second = if kind == Kind::Box { shape.clone() } else { Shape::from([]) };
+        let first = Expr::try_input(names[0], shape, DType::F32)?;
+        Ok(SymbolicSet { kind, first, second: Expr::try_input(names[1], second, DType::F32)?, limits })
     }
 
-    /// The same radius and limits around another centre: part of the input.
-    pub fn around(&self, center: &Expr) -> SymbolicBall {
-        let (radius, lower, upper) = (self.radius.clone(), self.lower.clone(), self.upper.clone());
-        SymbolicBall { center: center.clone(), radius, lower, upper, norm: self.norm }
+    /// The same for a part of the input, of another shape; limits and the radius of a ball stay.
+    pub fn cropped(&self, shape: &Shape) -> Result<SymbolicSet> {
+        let own = SymbolicSet::new(self.kind, shape)?;
+        let second = if self.kind == Kind::Box { own.second } else { self.second.clone() };
+        Ok(SymbolicSet { second, limits: self.limits.clone(), ..own })
+    }
+
+    /// What is fed for every example.
+    pub fn mapped(&self) -> Vec<Expr> {
+        vec![self.first.clone(), self.second.clone()]
     }
 
     pub fn domain(&self) -> Domain {
-        let everywhere = |e: &Expr| e.broadcast_to(self.center.shape());
-        Domain::Ball {
-            center: self.center.clone(),
-            radius: self.radius.clone(),
-            norm: self.norm,
-            within: Some((everywhere(&self.lower), everywhere(&self.upper))),
-        }
+        let (first, second) = (self.first.clone(), self.second.clone());
+        let Kind::Ball(norm) = self.kind else { return Domain::Box { lo: first, hi: second } };
+        let everywhere = |e: &Expr| e.broadcast_to(first.shape());
+        let within = Some((everywhere(&self.limits[0]), everywhere(&self.limits[1])));
+        Domain::Ball { center: first, radius: second, norm, within }
     }
 }
 
@@ -54,7 +68,7 @@ pub(crate) struct Given {
 pub(crate) struct Problem {
     pub input: Expr,
     pub output: Expr,
-    pub ball: SymbolicBall,
+    pub set: SymbolicSet,
     pub bounder: Bounder,
     pub rounding: Rounding,
     /// Bounds handed in so far, in the order of the nodes.
@@ -66,17 +80,29 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub fn new(graph: &Graph, norm: Norm, rounding: Rounding, memory_limit: u64) -> Result<Problem> {
+        Ok(Problem::over(Kind::Ball(norm), graph, &[], rounding, memory_limit)?.0)
+    }
+
+    /// The problem over any kind of set. Also returns what `nodes` of the graph are after rewriting.
+    pub fn over(
+        kind: Kind,
+        graph: &Graph,
+        nodes: &[Expr],
+        rounding: Rounding,
+        memory_limit: u64,
+    ) -> Result<(Problem, Vec<Expr>)> {
         let (input, output) = single_example(graph)?;
-        let center = Expr::try_input("center", input.shape(), DType::F32)?;
-        let ball = SymbolicBall::new(&center, norm);
+        let set = SymbolicSet::new(kind, input.shape())?;
         let options = LinearBoundsOptions { rounding, ..LinearBoundsOptions::default() };
-        let (bounder, prepared) = Bounder::new(&[output], &[(input.clone(), ball.domain())], options)?;
-        let output = prepared[0].clone();
+        let all: Vec<Expr> = nodes.iter().cloned().chain([output]).collect();
+        let (bounder, mut prepared) = Bounder::new(&all, &[(input.clone(), set.domain())], options)?;
+        let output = prepared.remove(nodes.len());
         let varying = dependents(std::slice::from_ref(&output), std::slice::from_ref(&input));
         if !varying.contains(&output.id()) {
             return CertifyError::model("its output does not depend on its input");
         }
-        Ok(Problem { input, output, ball, bounder, rounding, given: Vec::new(), memory_limit, varying })
+        let problem = Problem { input, output, set, bounder, rounding, given: Vec::new(), memory_limit, varying };
+        Ok((problem, prepared))
     }
 
     pub fn varies(&self, node: &Expr) -> bool {
@@ -95,12 +121,12 @@ impl Problem {
     /// What is fed for every example: the ball's centre and radius, then the given bounds.
     pub fn mapped(&self) -> Vec<Expr> {
         let given = self.given.iter().flat_map(|g| [g.bounds.lo.clone(), g.bounds.hi.clone()]);
-        [self.ball.center.clone(), self.ball.radius.clone()].into_iter().chain(given).collect()
+        self.set.mapped().into_iter().chain(given).collect()
     }
 
     /// What is fed once for all examples.
     pub fn shared(&self) -> [Expr; 2] {
-        [self.ball.lower.clone(), self.ball.upper.clone()]
+        self.set.limits.clone()
     }
 
     /// The nodes that vary and that `node` needs, operands first.
@@ -150,7 +176,7 @@ impl Problem {
         }
         let affine = substitute(std::slice::from_ref(&self.output), &replaced)?;
         if reached.contains(&self.input.id()) {
-            domains.push((self.input.clone(), self.ball.domain()));
+            domains.push((self.input.clone(), self.set.domain()));
         }
         let options = LinearBoundsOptions { rounding: self.rounding, ..LinearBoundsOptions::default() };
         let (bounder, prepared) = Bounder::new(&affine, &domains, options)?;
@@ -159,7 +185,7 @@ impl Problem {
 }
 
 // The network's only input and output.
-fn single_example(graph: &Graph) -> Result<(Expr, Expr)> {
+pub(crate) fn single_example(graph: &Graph) -> Result<(Expr, Expr)> {
     let ([input], [(_, output)]) = (&graph.inputs[..], &graph.outputs[..]) else {
         let (i, o) = (graph.inputs.len(), graph.outputs.len());
         return CertifyError::model(format!("it has {i} inputs and {o} outputs, and certificates are for one of each"));

@@ -45,14 +45,15 @@ impl Region {
     }
 }
 
-/// A region around concrete centres, checked: what the executables are fed with.
+/// Concrete sets, checked: what the executables are fed with.
 pub(crate) struct Balls<'a> {
     pub rows: usize,
     /// Elements of one centre.
     pub width: usize,
-    pub centers: &'a [f32],
-    /// One radius for each row, rounded up if asked.
-    pub radius: Vec<f32>,
+    /// Centres of balls, or lower corners of boxes.
+    pub first: &'a [f32],
+    /// One radius for each row, rounded up if asked, or upper corners of boxes.
+    pub second: Vec<f32>,
     pub lower: Tensor,
     pub upper: Tensor,
 }
@@ -93,7 +94,14 @@ impl<'a> Balls<'a> {
             }
         }
         let (lower, upper) = (Tensor::scalar(lower), Tensor::scalar(upper));
-        Ok(Balls { rows, width, centers: values, radius, lower, upper })
+        Ok(Balls { rows, width, first: values, second: radius, lower, upper })
+    }
+
+    /// One box, which must not be empty.
+    pub fn of_box(lower: &'a [f32], upper: &[f32]) -> Balls<'a> {
+        let anything = |limit: f32| Tensor::scalar(limit);
+        let (first, second) = (lower, upper.to_vec());
+        Balls { rows: 1, width: lower.len(), first, second, lower: anything(f32::MIN), upper: anything(f32::MAX) }
     }
 }
 

@@ -25,7 +25,9 @@ impl Rows {
         let row_bytes = 4 * problem.widest(node);
         let whole = elements * row_bytes <= WHOLE_BYTES && (elements * row_bytes) as u64 <= problem.memory_limit / 8;
         if whole {
-            let items = (TARGET_BYTES / (elements * row_bytes)).clamp(1, batch);
+            let most = (TARGET_BYTES / (elements * row_bytes)).clamp(1, batch);
+            // As many in every run, so that the last one of a full batch does not repeat examples.
+            let items = batch.div_ceil(batch.div_ceil(most));
             let rows = Expr::constant(identity(node)?);
             match Rows::with(problem, node, &rows, items, false) {
                 Err(CertifyError::Memory { .. }) => {}

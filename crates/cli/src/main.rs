@@ -16,6 +16,7 @@ mod progress;
 mod reproduce;
 mod run;
 mod single;
+mod verify;
 
 use clap::{Parser, Subcommand};
 pub use error::{CliError, file};
@@ -38,6 +39,10 @@ enum Command {
     Audit(Box<audit::AuditArgs>),
     /// Attack one image and write the adversarial one.
     Attack(attack::AttackArgs),
+    /// Decide whether a property of a network holds, or find a counterexample.
+    Verify(verify::VerifyArgs),
+    /// Check a proof that a property holds, independently of the search that found it.
+    Check(verify::CheckArgs),
     /// Explain a model's answer to one image as a heat map.
     Explain(explain::ExplainArgs),
     /// Run a model on arrays: values, gradients, bounds.
@@ -62,6 +67,8 @@ fn main() -> ExitCode {
     }
     let result = match &cli.command {
         Command::Audit(args) => audit::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Check(args) => verify::run_check(args),
         Command::Attack(args) => attack::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Run(args) => run::run(args),

@@ -60,6 +60,11 @@ impl Looping {
         self.body.plan.constant_bytes()
     }
 
+    /// Whether a step of the body is worth several threads.
+    pub fn is_split(&self) -> bool {
+        self.body.plan.is_split()
+    }
+
     pub fn flops(&self) -> u64 {
         self.length as u64 * self.body.plan.flops()
     }

@@ -20,6 +20,8 @@ pub struct Entry {
     pub runs: u64,
     /// Time of all runs together. Steps that run on several threads at once count once each.
     pub time: Duration,
+    /// Time of the fastest run, which tells most where other programs run too.
+    pub fastest: Duration,
     /// Floating-point operations of products and convolutions in all runs together.
     pub flops: u64,
     /// Bytes of operands and results in all runs together.
@@ -50,10 +52,12 @@ pub(crate) fn record(plan: &Plan, step: &Step, since: Instant) {
     let time = since.elapsed();
     let name = plan.describe(step);
     if let Some(all) = entries().as_mut() {
-        let new = Entry { step: name.clone(), runs: 0, time: Duration::ZERO, flops: 0, bytes: 0 };
+        let new =
+            Entry { step: name.clone(), runs: 0, time: Duration::ZERO, fastest: Duration::MAX, flops: 0, bytes: 0 };
         let entry = all.entry(name).or_insert(new);
         entry.runs += 1;
         entry.time += time;
+        entry.fastest = entry.fastest.min(time);
         entry.flops += plan.flops_of(step);
         entry.bytes += plan.bytes_of(step);
     }
@@ -82,7 +86,10 @@ mod tests {
         // Other tests of this process may run meanwhile, but on other sizes.
         let product = entries.iter().find(|e| e.step.contains("37×41·41×43")).unwrap();
         assert_eq!((product.runs, product.flops), (3, 3 * 2 * 37 * 41 * 43));
-        assert!(product.time.as_nanos() > 0 && product.step.contains("exp"), "{product:?}");
+        assert!(
+            product.time >= product.fastest && product.fastest.as_nanos() > 0 && product.step.contains("exp"),
+            "{product:?}"
+        );
         assert!(super::finish().is_empty());
     }
 }

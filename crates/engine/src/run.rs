@@ -3,6 +3,7 @@
 use crate::EngineError;
 use crate::element::{Lane, with_float, with_lane, with_number};
 use crate::kernels::Finish;
+use crate::kernels::gemm::readings::Readings;
 use crate::kernels::lines::{self, Ordered};
 use crate::kernels::{cast, conv, copy, elementwise, fourier, gemm, indexing, integer, matrices, pool, random, reduce};
 use crate::looping::{LoopState, Looping};
@@ -18,6 +19,9 @@ use smallvec::SmallVec;
 pub(crate) struct Runner {
     pub plan: Plan,
     pub memory: Memory,
+    // Whether a step is split over threads. All steps then run inside the pool: a step that enters it from outside waits
+    // for a thread to wake up, and the caller for the step, which takes longer than most steps do.
+    in_pool: bool,
 }
 
 /// Working memory of one run, kept for the next.
@@ -55,7 +59,7 @@ fn recycle_mut<'b>(mut list: Vec<&mut [u8]>) -> Vec<&'b mut [u8]> {
 impl Runner {
     pub fn new(mut plan: Plan) -> Runner {
         let memory = assign(&mut plan);
-        Runner { plan, memory }
+        Runner { in_pool: plan.is_split(), plan, memory }
     }
 
     /// Fresh working memory; variables are zero.
@@ -119,7 +123,8 @@ impl Runner {
             slots.push(slot);
         }
         slots.extend(state.storages.iter_mut().map(Storage::bytes_mut));
-        let result = self.steps(&feed_list, &mut slots, &mut state.loops);
+        let mut steps = || self.steps(&feed_list, &mut slots, &mut state.loops);
+        let result = if self.in_pool { rayon::scope(|_| steps()) } else { steps() };
         state.feeds = recycle(feed_list);
         state.slots = recycle_mut(slots);
         if result.is_ok() {
@@ -211,6 +216,10 @@ impl Reading<'_> {
             }
             Work::Product(product) => with_float!(dtype, T => self.finishing(|finish| {
                 gemm::run::<T>(product, self.read(0), self.read(1), typed_mut(out), finish);
+            })),
+            Work::Readings(readings) => with_float!(dtype, T => self.finishing(|finish| {
+                let vectors: SmallVec<[&[T]; Readings::MOST]> = (1..self.step.reads.len()).map(|k| self.read(k)).collect();
+                gemm::readings::run::<T>(readings, self.read(0), &vectors, typed_mut(out), finish);
             })),
             Work::Convolve(convolving) => with_float!(dtype, T => self.finishing(|finish| {
                 conv::run::<T>(convolving, self.read(0), self.read(1), typed_mut(out), finish);

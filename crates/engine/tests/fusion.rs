@@ -103,6 +103,68 @@ fn products_that_are_read_transposed_are_computed_so() {
     }
 }
 
+fn inner_products(a: &Expr, b: &Expr, batch: usize) -> Expr {
+    let (axes, last) = ((0..batch).collect::<Vec<_>>(), vec![a.rank() - 1]);
+    let dims = perturb_graph::DotDims {
+        lhs_contract: last,
+        rhs_contract: vec![b.rank() - 1],
+        lhs_batch: axes.clone(),
+        rhs_batch: axes,
+    };
+    a.dot_general(b, dims)
+}
+
+#[test]
+fn products_of_few_columns_read_their_matrices_once() {
+    for (seed, (batch, m, k)) in
+        [(1, 1, 1), (3, 5, 7), (2, 33, 65), (5, 130, 784), (1, 700, 900)].into_iter().enumerate()
+    {
+        for dtype in [DType::F32, DType::F64] {
+            let a = Expr::input("a", [batch, m, k], dtype);
+            let (c, r) = (Expr::input("c", [batch, k], dtype), Expr::input("r", [batch, k], dtype));
+            let middle = inner_products(&a, &c, 1);
+            // The radius is made after the first product, and that is reshaped before the second.
+            let reach = inner_products(&a.abs(), &r.square(), 1).reshape([batch * m]);
+            let bound = middle.reshape([batch * m]).sub(&reach);
+            let inputs = [a.clone(), c, r];
+            // The square, both products, their difference.
+            assert_eq!(check("bound", &[bound.clone()], &inputs, seed as u64), 3);
+            // Of several columns, beside one whose result the second product needs, and magnitudes that are an output.
+            let columns = Expr::input("columns", [3, batch, k], dtype).transpose(&[1, 0, 2]);
+            let spread = inner_products(&a, &columns, 1);
+            let after = inner_products(&a.abs(), &middle.sum().broadcast_to([batch, k]), 1);
+            let inputs: Vec<Expr> = inputs.into_iter().chain([columns.inputs()[0].clone()]).collect();
+            check("columns", &[spread.relu(), bound.clone(), after], &inputs, seed as u64);
+            check("magnitudes", &[bound, a.abs()], &inputs[..3], seed as u64);
+        }
+    }
+}
+
+#[test]
+fn products_by_magnitudes_of_matrices_of_every_layout() {
+    for (seed, (m, k)) in [(5, 7), (64, 300), (300, 64), (900, 700)].into_iter().enumerate() {
+        for dtype in [DType::F32, DType::F64] {
+            let (a, t) = (Expr::input("a", [m, k], dtype), Expr::input("t", [k, m], dtype).transpose(&[1, 0]));
+            let (c, r) = (Expr::input("c", [k], dtype), Expr::input("r", [k], dtype));
+            let pair = |x: &Expr| inner_products(x, &c, 0).add(&inner_products(&x.abs(), &r, 0));
+            let outputs = [pair(&a), pair(&t), pair(&a.slice_axis(1, 1, k).pad(&[0, 0], &[0, 1])), pair(&a.mul(&t))];
+            check("layouts", &outputs, &[a.clone(), t.inputs()[0].clone(), c.clone(), r.clone()], seed as u64);
+        }
+    }
+}
+
+#[test]
+fn magnitudes_keep_what_is_not_a_number() {
+    let (a, r) = (Expr::input("a", [5, 40], DType::F32), Expr::input("r", [40], DType::F32));
+    let exe = Executable::compile(&[inner_products(&a.abs(), &r, 0)], &[a, r], &Options::default()).unwrap();
+    let mut values = vec![-1.0f32; 200];
+    (values[3], values[41], values[119]) = (f32::NAN, f32::NEG_INFINITY, f32::NAN);
+    let feeds = [Tensor::new([5, 40], values).unwrap(), Tensor::full([40], 0.5f32)];
+    let out = exe.run(&[&feeds[0], &feeds[1]]).unwrap().remove(0);
+    let out = out.as_slice::<f32>();
+    assert!(out[0].is_nan() && out[1] == f32::INFINITY && out[2].is_nan() && out[3..] == [20.0, 20.0]);
+}
+
 #[test]
 fn the_sign_of_an_argument_is_that_of_its_rectified_value() {
     let x = Expr::input("x", [7], DType::F32);

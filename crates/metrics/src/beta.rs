@@ -6,7 +6,7 @@ use libm::lgamma;
 ///
 /// Continued fraction of DLMF 8.17.22, evaluated by the modified Lentz algorithm on the side of the mean where
 /// it converges fast (about √max(a, b) terms), with the symmetry `I_x(a, b) = 1 − I_{1−x}(b, a)` on the other.
-pub(crate) fn regularized_beta(a: f64, b: f64, x: f64) -> f64 {
+pub fn regularized_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }

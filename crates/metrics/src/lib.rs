@@ -5,6 +5,7 @@
 //! | module | what it measures |
 //! |---|---|
 //! | [`accuracy`] | predictions, accuracy, top-k accuracy, confusion matrix, precision, recall, F₁ |
+//! | [`beta`] | the regularised incomplete beta function |
 //! | [`bootstrap`](mod@bootstrap) | percentile, BCa, paired and hierarchical bootstrap |
 //! | [`calibration`] | reliability, calibration errors, Brier score, temperature scaling |
 //! | [`curve`] | area under a sampled curve (deletion and insertion scores) |
@@ -36,7 +37,7 @@
 //! ```
 
 pub mod accuracy;
-mod beta;
+pub mod beta;
 pub mod bootstrap;
 pub mod calibration;
 pub mod curve;

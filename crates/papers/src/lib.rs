@@ -28,11 +28,13 @@
 
 pub mod attack;
 pub mod catalogue;
+pub mod certify;
 mod claim;
 mod curves;
 pub mod defend;
 pub mod embed;
 pub mod explain;
+pub mod generate;
 mod harness;
 mod measurement;
 mod page;
@@ -40,6 +42,8 @@ pub mod registry;
 mod reproduction;
 mod results;
 mod rule;
+pub mod science;
+pub mod ssl;
 mod store;
 pub mod theory;
 mod training;

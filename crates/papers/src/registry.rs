@@ -1,14 +1,18 @@
 //! The reproductions that exist.
 
-use crate::{Reproduction, attack, defend, embed, explain, theory};
+use crate::{Reproduction, attack, certify, defend, embed, explain, generate, science, ssl, theory};
 
 /// All reproductions, by family.
 pub fn reproductions() -> impl Iterator<Item = &'static dyn Reproduction> {
     let families = [
         attack::REPRODUCTIONS,
+        certify::REPRODUCTIONS,
         defend::REPRODUCTIONS,
         embed::REPRODUCTIONS,
         explain::REPRODUCTIONS,
+        generate::REPRODUCTIONS,
+        science::REPRODUCTIONS,
+        ssl::REPRODUCTIONS,
         theory::REPRODUCTIONS,
     ];
     families.into_iter().flatten().copied()

@@ -123,6 +123,9 @@ pub enum RunError {
     /// Data cannot be read.
     #[error(transparent)]
     Data(#[from] perturb_data::DataError),
+    /// A world cannot be made.
+    #[error(transparent)]
+    World(#[from] perturb_data::worlds::WorldError),
     /// A graph cannot be built.
     #[error(transparent)]
     Graph(#[from] perturb_graph::GraphError),
@@ -132,6 +135,9 @@ pub enum RunError {
     /// An attack fails.
     #[error(transparent)]
     Attack(#[from] perturb_attack::AttackError),
+    /// A certificate cannot be given.
+    #[error(transparent)]
+    Certify(#[from] perturb_certify::CertifyError),
     /// An attribution fails.
     #[error(transparent)]
     Explain(#[from] perturb_explain::ExplainError),
@@ -144,6 +150,18 @@ pub enum RunError {
     /// A law of the theory does not apply.
     #[error(transparent)]
     Theory(#[from] perturb_theory::TheoryError),
+    /// A representation cannot be learned.
+    #[error(transparent)]
+    Ssl(#[from] perturb_ssl::SslError),
+    /// A generative model cannot be trained or sampled.
+    #[error(transparent)]
+    Generate(#[from] perturb_generate::GenerateError),
+    /// A differential equation cannot be solved.
+    #[error(transparent)]
+    Science(#[from] perturb_science::ScienceError),
+    /// A graph cannot be run.
+    #[error(transparent)]
+    Engine(#[from] perturb_engine::EngineError),
     /// A picture cannot be made.
     #[error(transparent)]
     Picture(#[from] perturb_report::picture::PictureError),

@@ -1,8 +1,42 @@
-//! Training of the classifiers that reproductions examine.
+//! The images and the training of the classifiers that reproductions examine.
 
-use crate::RunError;
+use crate::{Run, RunError};
+use perturb_data::{LoadOptions, load};
 use perturb_graph::{Expr, Graph, Tensor};
 use perturb_nn::{Adam, Control, Examples, Hook, Initializer, Layers, Shuffled, Step, Trainer, flatten};
+
+/// Labelled images to train on and to test with.
+pub(crate) struct Split {
+    /// `[N, 1, 28, 28]`, from 0 to 1.
+    pub train: Tensor,
+    /// Classes of the training images.
+    pub train_labels: Vec<usize>,
+    /// Like `train`.
+    pub test: Tensor,
+    /// Classes of the test images.
+    pub test_labels: Vec<usize>,
+}
+
+impl Split {
+    /// The first `train` training and the first `test` test images of `name`, a data set in the files of MNIST.
+    pub fn load(run: &Run, name: &str, [train, test]: [usize; 2]) -> Result<Split, RunError> {
+        let folder = run.data(name)?;
+        let part = |file: &str, limit| -> Result<(Tensor, Vec<usize>), RunError> {
+            let options = LoadOptions { limit: Some(limit), ..LoadOptions::default() };
+            let data = load(&folder.join(file), &options)?;
+            let labels = data.labels.ok_or_else(|| RunError::Measurement(format!("{file} has no labels")))?;
+            Ok((data.inputs, labels))
+        };
+        let (train, train_labels) = part("train-images-idx3-ubyte.gz", train)?;
+        let (test, test_labels) = part("t10k-images-idx3-ubyte.gz", test)?;
+        Ok(Split { train, train_labels, test, test_labels })
+    }
+
+    /// The same with changed images, such as of another size.
+    pub fn map(self, change: impl Fn(&Tensor) -> Result<Tensor, RunError>) -> Result<Split, RunError> {
+        Ok(Split { train: change(&self.train)?, test: change(&self.test)?, ..self })
+    }
+}
 
 /// How a classifier is trained.
 pub(crate) struct Fit<'a> {

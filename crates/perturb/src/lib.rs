@@ -34,6 +34,7 @@
 //! - [`engine`]: compiles and runs graphs. [`onnx`]: models from files. [`nn`]: layers and training. [`data`]: data sets
 //!   and worlds.
 //! - [`threat`]: what may be perturbed. [`attack`], [`certify`], [`explain`]: the methods.
+//! - [`ssl`], [`generate`], [`science`]: learning without labels, diffusion, and solvers of differential equations.
 //! - [`theory`]: laws of wide networks. [`metrics`] and [`report`]: what was measured, and how it is shown.
 //! - [`papers`]: the catalogue of published systems, and their measured reproductions.
 
@@ -44,11 +45,14 @@ pub use perturb_defend as defend;
 pub use perturb_embed as embed;
 pub use perturb_engine as engine;
 pub use perturb_explain as explain;
+pub use perturb_generate as generate;
 pub use perturb_graph as graph;
 pub use perturb_metrics as metrics;
 pub use perturb_nn as nn;
 pub use perturb_onnx as onnx;
 pub use perturb_papers as papers;
 pub use perturb_report as report;
+pub use perturb_science as science;
+pub use perturb_ssl as ssl;
 pub use perturb_theory as theory;
 pub use perturb_threat as threat;

@@ -26,7 +26,7 @@ pub(crate) struct Windowed {
     batched: Batched,
     channels: usize,
     positions: usize,
-    center: Crop,
+    input: Crop,
     /// For each node given, how it is cropped, and its place among the nodes known.
     given: Vec<(usize, Crop)>,
     /// Where windows of nodes that convolutions read lie inside their tensor: 1 inside, 0 outside, by position.
@@ -38,14 +38,14 @@ impl Windowed {
     pub fn compile(problem: &Problem, node: &Expr, batch: usize) -> Result<Option<Windowed>> {
         let Some(windows) = geometry::windows(problem, node) else { return Ok(None) };
         let Some(cropped) = Cropped::new(problem, node, &windows)? else { return Ok(None) };
-        let ball = problem.ball.around(&cropped.center);
+        let set = problem.set.cropped(cropped.input.shape())?;
         let options = LinearBoundsOptions { rounding: problem.rounding, ..LinearBoundsOptions::default() };
         let outputs = [cropped.output.clone()];
-        let (mut bounder, prepared) = Bounder::new(&outputs, &[(cropped.input.clone(), ball.domain())], options)?;
+        let (mut bounder, prepared) = Bounder::new(&outputs, &[(cropped.input.clone(), set.domain())], options)?;
         if prepared[0].id() != cropped.output.id() {
             return Ok(None);
         }
-        let (mut mapped, mut given) = (vec![ball.center.clone(), ball.radius.clone()], Vec::new());
+        let (mut mapped, mut given) = (set.mapped(), Vec::new());
         for (place, g) in problem.given.iter().enumerate() {
             let Some(crop) = cropped.nodes.get(&g.node.id()) else { continue };
             let placeholder = |name: &str| Expr::try_input(name, crop.shape(), crop.dtype());
@@ -64,8 +64,8 @@ impl Windowed {
         let (shared, limit) = (problem.shared(), problem.memory_limit);
         let batched = Batched::compile(&[bounds.lo, bounds.hi], &mapped, &shared, most, limit, &what)?;
         let masks = cropped.masks.iter().map(|(n, _)| Crop::new(n, node, &windows[&n.id()]).masks()).collect();
-        let center = Crop::new(&problem.input, node, &windows[&problem.input.id()]);
-        Ok(Some(Windowed { batched, channels, positions, center, given, masks }))
+        let input = Crop::new(&problem.input, node, &windows[&problem.input.id()]);
+        Ok(Some(Windowed { batched, channels, positions, input, given, masks }))
     }
 
     /// Tightens `known` at every position that has an element for which `wanted` holds.
@@ -93,8 +93,9 @@ impl Windowed {
     fn feed(&self, group: &Group, (example, position): (usize, usize), k: usize, target: &mut [f32]) {
         let first_mask = 2 + 2 * self.given.len();
         match k {
-            0 => self.center.read(group.center(example), position, target),
-            1 => target.fill(group.radius(example)),
+            0 => self.input.read(group.first(example), position, target),
+            1 if target.len() == 1 => target.copy_from_slice(group.second(example)),
+            1 => self.input.read(group.second(example), position, target),
             _ if k < first_mask => {
                 let (place, crop) = &self.given[(k - 2) / 2];
                 crop.read(group.end(example, 2 * place + k % 2), position, target);

@@ -10,8 +10,6 @@ use std::collections::HashMap;
 pub(crate) struct Cropped {
     /// Window of the network's input, which varies.
     pub input: Expr,
-    /// Window of the ball's centre.
-    pub center: Expr,
     /// All channels of the bounded node at one position, `[1, channels, 1, …]`.
     pub output: Expr,
     /// By id of the whole tensor, its window.
@@ -27,7 +25,6 @@ impl Cropped {
             n.shape()[..2].iter().copied().chain(windows[&n.id()].iter().map(|w| w.size)).collect()
         };
         let input = Expr::try_input("crop", window_shape(&problem.input), DType::F32)?;
-        let center = Expr::try_input("center", input.shape(), DType::F32)?;
         let mut nodes = HashMap::from([(problem.input.id(), input.clone())]);
         let mut masks: Vec<(Expr, Expr)> = Vec::new();
         // The input is there already; it comes first.
@@ -54,7 +51,7 @@ impl Cropped {
             };
             nodes.insert(n.id(), Expr::apply(op, &operands)?);
         }
-        Ok(Some(Cropped { input, center, output: nodes[&node.id()].clone(), nodes, masks }))
+        Ok(Some(Cropped { input, output: nodes[&node.id()].clone(), nodes, masks }))
     }
 }
 

@@ -128,7 +128,8 @@ impl Prepared {
         })
     }
 
-    // Prints where the time of `repeats` runs goes, in milliseconds of one run.
+    // Prints where the time of `repeats` runs goes, in milliseconds of one run: all in all, and if every step took as long
+    // as its fastest.
     fn profile(&mut self, repeats: u32) -> Result<(), CliError> {
         profile::start();
         let start = Instant::now();
@@ -139,11 +140,13 @@ impl Prepared {
         let entries = profile::finish();
         let per_run = |e: &Entry| e.time.as_secs_f64() * 1e3 / f64::from(repeats);
         let rate = |amount: u64, e: &Entry| amount as f64 / e.time.as_secs_f64().max(1e-12) / 1e9;
-        println!("{:>10} {:>7} {:>8} {:>7}  step", "ms", "runs", "GFLOP/s", "GB/s");
+        println!("{:>10} {:>10} {:>7} {:>8} {:>7}  step", "ms", "least ms", "runs", "GFLOP/s", "GB/s");
         for e in &entries {
             let runs = e.runs as f64 / f64::from(repeats);
             let (gflops, gigabytes) = (rate(e.flops, e), rate(e.bytes, e));
-            println!("{:>10.4} {runs:>7.0} {gflops:>8.0} {gigabytes:>7.1}  {}", per_run(e), e.step);
+            let least = e.fastest.as_secs_f64() * 1e3 * runs;
+            let (ms, step) = (per_run(e), &e.step);
+            println!("{ms:>10.4} {least:>10.4} {runs:>7.0} {gflops:>8.0} {gigabytes:>7.1}  {step}");
         }
         let steps: f64 = entries.iter().map(per_run).sum();
         println!("{steps:>10.4} in steps, {wall:.4} ms in all");

@@ -2,13 +2,15 @@
 
 use super::SERIAL;
 use super::simd::{Level, level};
+use super::tiling::{Place, Reading, Staged, Tiling, stage};
 use crate::element::Lane;
 use crate::float::Float;
 use perturb_graph::{Binary, Compare, Unary};
 use rayon::prelude::*;
+use smallvec::SmallVec;
 
-/// Elements of a tile: a register of f32 is 2 KiB, so that a dozen stay in the first-level cache.
-const TILE: usize = 512;
+/// Elements of a tile, at most: a register of f32 is 2 KiB, so that a dozen stay in the first-level cache.
+pub(super) const TILE: usize = 512;
 /// Elements of one parallel task, a multiple of the tile.
 const TASK: usize = 16 * TILE;
 
@@ -64,41 +66,42 @@ pub(crate) fn run<T: Lane>(program: &Program, inputs: &[&[T]], out: &mut [T]) {
 
 /// The elements from `start` on, on this thread.
 pub(crate) fn run_part<T: Lane>(program: &Program, inputs: &[&[T]], start: usize, out: &mut [T]) {
-    let loads = program.loads.len();
-    T::with_scratch((program.registers + loads) * TILE, |scratch| {
-        let (registers, staging) = scratch.split_at_mut(program.registers * TILE);
-        for (i, tile) in out.chunks_mut(TILE).enumerate() {
-            run_tile(program, inputs, start + i * TILE, tile, registers, staging);
+    if out.is_empty() {
+        return;
+    }
+    let (registers, loads) = (program.registers, program.loads.len());
+    let tiling = Tiling::of(&program.sizes);
+    let mut staged: SmallVec<[Staged; 32]> =
+        program.loads.iter().map(|load| Staged::new(load, &program.sizes, &tiling)).collect();
+    T::with_scratch((registers + loads) * TILE, |scratch| {
+        let (registers, staging) = scratch.split_at_mut(registers * TILE);
+        let mut place = Place::at(start, &program.sizes);
+        let mut rest = out;
+        while !rest.is_empty() {
+            let n = tiling.length(&place).min(rest.len());
+            let (tile, after) = rest.split_at_mut(n);
+            stage(program, inputs, &place, tile, &mut staged, staging);
+            let load = |k: usize| -> Operand<T> {
+                match staged[k].reading {
+                    Reading::Neighbours { at } => Operand::Slice(&inputs[k][at..at + n]),
+                    Reading::Same { at } => Operand::Immediate(inputs[k][at]),
+                    Reading::Staged => Operand::Slice(&staging[k * TILE..k * TILE + n]),
+                }
+            };
+            run_tile(program, load, tile, registers);
+            place.advance(n, &program.sizes);
+            rest = after;
         }
     });
 }
 
-fn run_tile<T: Lane>(
+fn run_tile<'a, T: Lane>(
     program: &Program,
-    inputs: &[&[T]],
-    start: usize,
+    load: impl Fn(usize) -> Operand<'a, T>,
     out: &mut [T],
     registers: &mut [T],
-    staging: &mut [T],
 ) {
     let n = out.len();
-    for ((load, input), stage) in program.loads.iter().zip(inputs).zip(staging.chunks_mut(TILE)) {
-        match load {
-            None => stage[..n].copy_from_slice(out),
-            Some((strides, offset)) if !is_flat(strides, &program.sizes) => {
-                gather(&program.sizes, strides, *offset, input, start, &mut stage[..n]);
-            }
-            Some(_) => {}
-        }
-    }
-    let load = |k: usize| -> &[T] {
-        match &program.loads[k] {
-            Some((strides, offset)) if is_flat(strides, &program.sizes) => {
-                &inputs[k][offset + start..offset + start + n]
-            }
-            _ => &staging[k * TILE..k * TILE + n],
-        }
-    };
     let Some((last, before_last)) = program.instructions.split_last() else { return };
     for instruction in before_last {
         // A register is never read by the instruction that writes it (the planner sees to that).
@@ -113,12 +116,14 @@ fn run_tile<T: Lane>(
                 &after[r * TILE..r * TILE + n]
             }
         };
-        let args = instruction.args.map(|a| operand(a, register, |k| load(k)));
-        T::execute(instruction.op, args, &mut target[..n]);
+        let [a, b, c] = instruction.args;
+        let operand = |arg: Arg| operand(arg, register, &load);
+        T::execute(instruction.op, [operand(a), operand(b), operand(c)], &mut target[..n]);
     }
     let registers = &*registers;
-    let args = last.args.map(|a| operand(a, |r| &registers[r * TILE..r * TILE + n], |k| load(k)));
-    T::execute(last.op, args, out);
+    let [a, b, c] = last.args;
+    let operand = |arg: Arg| operand(arg, |r| &registers[r * TILE..r * TILE + n], &load);
+    T::execute(last.op, [operand(a), operand(b), operand(c)], out);
 }
 
 /// An operand of one instruction over one tile.
@@ -128,59 +133,15 @@ pub(crate) enum Operand<'a, T> {
     Immediate(T),
 }
 
-fn operand<'a, T: Lane>(
+fn operand<'r, 'l: 'r, T: Lane>(
     arg: Arg,
-    register: impl Fn(usize) -> &'a [T],
-    load: impl Fn(usize) -> &'a [T],
-) -> Operand<'a, T> {
+    register: impl Fn(usize) -> &'r [T],
+    load: impl Fn(usize) -> Operand<'l, T>,
+) -> Operand<'r, T> {
     match arg {
         Arg::Register(r) => Operand::Slice(register(r)),
-        Arg::Load(k) => Operand::Slice(load(k)),
+        Arg::Load(k) => load(k),
         Arg::Immediate(_) | Arg::Integer(_) | Arg::None => Operand::Immediate(T::immediate(arg)),
-    }
-}
-
-/// Whether strides walk the elements one after another.
-fn is_flat(strides: &[isize], sizes: &[usize]) -> bool {
-    sizes.len() == 1 && (strides[0] == 1 || sizes[0] == 1)
-}
-
-// Reads `tile.len()` elements from flat position `start` of the strided source.
-fn gather<T: Copy>(sizes: &[usize], strides: &[isize], offset: usize, source: &[T], start: usize, tile: &mut [T]) {
-    let axes = sizes.len();
-    let mut index = [0usize; 16];
-    let mut rest = start;
-    let mut position = offset as isize;
-    for a in (0..axes).rev() {
-        index[a] = rest % sizes[a];
-        rest /= sizes[a];
-        position += index[a] as isize * strides[a];
-    }
-    let (inner, step) = (sizes[axes - 1], strides[axes - 1]);
-    let mut filled = 0;
-    while filled < tile.len() {
-        let run = (inner - index[axes - 1]).min(tile.len() - filled);
-        let target = &mut tile[filled..filled + run];
-        match step {
-            0 => target.fill(source[position as usize]),
-            1 => target.copy_from_slice(&source[position as usize..position as usize + run]),
-            _ => {
-                for (j, t) in target.iter_mut().enumerate() {
-                    *t = source[(position + j as isize * step) as usize];
-                }
-            }
-        }
-        filled += run;
-        position += run as isize * step;
-        index[axes - 1] += run;
-        // Carry into the outer axes.
-        let mut a = axes - 1;
-        while a > 0 && index[a] == sizes[a] {
-            position += strides[a - 1] - sizes[a] as isize * strides[a];
-            index[a] = 0;
-            index[a - 1] += 1;
-            a -= 1;
-        }
     }
 }
 
@@ -335,21 +296,23 @@ pub(super) fn map2<T: Copy>(a: Operand<T>, b: Operand<T>, out: &mut [T], f: impl
 
 #[inline(always)]
 pub(super) fn select<T: Lane>(mask: Operand<T>, a: Operand<T>, b: Operand<T>, out: &mut [T]) {
-    let at = |x: Operand<T>, i: usize| match x {
-        Operand::Slice(s) => s[i],
-        Operand::Immediate(v) => v,
+    let mask = match mask {
+        Operand::Slice(mask) => mask,
+        Operand::Immediate(mask) => return map1(if mask != T::ZERO { a } else { b }, out, |x| x),
     };
-    match (mask, a, b) {
-        (Operand::Slice(m), Operand::Slice(a), Operand::Slice(b)) => {
-            let choices = a.iter().zip(b);
-            out.iter_mut()
-                .zip(m.iter().zip(choices))
-                .for_each(|(o, (&m, (&x, &y)))| *o = if m != T::ZERO { x } else { y });
+    let each = out.iter_mut().zip(mask);
+    match (a, b) {
+        (Operand::Slice(a), Operand::Slice(b)) => {
+            each.zip(a.iter().zip(b)).for_each(|((o, &m), (&x, &y))| *o = if m != T::ZERO { x } else { y });
         }
-        (m, a, b) => {
-            for (i, o) in out.iter_mut().enumerate() {
-                *o = if at(m, i) != T::ZERO { at(a, i) } else { at(b, i) };
-            }
+        (Operand::Slice(a), Operand::Immediate(y)) => {
+            each.zip(a).for_each(|((o, &m), &x)| *o = if m != T::ZERO { x } else { y });
+        }
+        (Operand::Immediate(x), Operand::Slice(b)) => {
+            each.zip(b).for_each(|((o, &m), &y)| *o = if m != T::ZERO { x } else { y });
+        }
+        (Operand::Immediate(x), Operand::Immediate(y)) => {
+            each.for_each(|(o, &m)| *o = if m != T::ZERO { x } else { y });
         }
     }
 }

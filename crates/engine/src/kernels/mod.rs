@@ -27,6 +27,7 @@ pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod simd;
 pub(crate) mod tile;
+pub(crate) mod tiling;
 
 /// What happens to a part of a result, from an element on, as soon as it is there and while it is in cache.
 pub(crate) type Finish<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);

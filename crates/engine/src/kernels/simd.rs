@@ -4,6 +4,11 @@
 //! instruction set that the processor reports. Everything in a body must be inlined by force, for a function of its own
 //! would be compiled without the instruction set.
 
+use crate::float::Float;
+
+/// Elements of the widest register.
+const MOST_LANES: usize = 16;
+
 /// A register of elements. All methods need the instruction set of the implementing type.
 ///
 /// # Safety
@@ -22,6 +27,33 @@ pub(crate) trait Lanes<T: Copy + Default>: Copy {
     unsafe fn store(self, p: *mut T);
     /// `self·b + c`, in one rounding where the processor can.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+
+    /// The magnitude of every element.
+    unsafe fn abs(self) -> Self;
+    /// The sum of all elements, in an order of its own.
+    unsafe fn sum(self) -> T;
+
+    /// Reads `n ≤ N` elements; the others are zero.
+    #[inline(always)]
+    unsafe fn load_first(p: *const T, n: usize) -> Self {
+        let mut lanes = [T::default(); MOST_LANES];
+        // SAFETY: `p` is valid for n elements by the caller's promise, and no register has more than there are lanes.
+        unsafe {
+            Self::copy(p, lanes.as_mut_ptr(), n);
+            Self::load(lanes.as_ptr())
+        }
+    }
+
+    /// Writes the first `n ≤ N` elements.
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut T, n: usize) {
+        let mut lanes = [T::default(); MOST_LANES];
+        // SAFETY: as for `load_first`.
+        unsafe {
+            self.store(lanes.as_mut_ptr());
+            Self::copy(lanes.as_ptr(), p, n);
+        }
+    }
 
     /// Copies `n ≤ N` elements.
     #[inline(always)]
@@ -170,7 +202,7 @@ pub(crate) fn level() -> Level {
 #[derive(Clone, Copy)]
 pub(crate) struct Four<T>([T; 4]);
 
-impl<T: Copy + Default + std::ops::Mul<Output = T> + std::ops::Add<Output = T>> Lanes<T> for Four<T> {
+impl<T: Float> Lanes<T> for Four<T> {
     const N: usize = 4;
     const ROWS: usize = 4;
     const COLUMNS: usize = 2;
@@ -194,6 +226,18 @@ impl<T: Copy + Default + std::ops::Mul<Output = T> + std::ops::Add<Output = T>> 
             #[inline(always)]
             |i| self.0[i] * b.0[i] + c.0[i],
         ))
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        Four(self.0.map(
+            #[inline(always)]
+            |x| x.abs(),
+        ))
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> T {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
     }
 }
 
@@ -231,7 +275,7 @@ mod sets {
     }
 
     macro_rules! lanes {
-        ($v:ty, $t:ty, $n:literal, $rows:literal by $columns:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, { $($more:tt)* }) => {
+        ($v:ty, $t:ty, $n:literal, $rows:literal by $columns:literal, $splat:ident, $load:ident, $store:ident, $fma:ident, |$x:ident| $abs:expr, $sum:expr, { $($more:tt)* }) => {
             impl Lanes<$t> for $v {
                 const N: usize = $n;
                 const ROWS: usize = $rows;
@@ -252,11 +296,25 @@ mod sets {
                 unsafe fn mul_add(self, b: Self, c: Self) -> Self {
                     unsafe { $fma(self, b, c) }
                 }
+                #[inline(always)]
+                unsafe fn abs(self) -> Self {
+                    let $x = self;
+                    unsafe { $abs }
+                }
+                #[inline(always)]
+                unsafe fn sum(self) -> $t {
+                    let $x = self;
+                    unsafe { $sum }
+                }
                 $($more)*
             }
         };
     }
-    lanes!(__m256, f32, 8, 6 by 2, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, {
+    lanes!(__m256, f32, 8, 6 by 2, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, |x| _mm256_andnot_ps(_mm256_set1_ps(-0.0), x), {
+        let half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+        let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)))
+    }, {
         #[inline(always)]
         unsafe fn copy(from: *const f32, to: *mut f32, n: usize) {
             unsafe {
@@ -345,19 +403,30 @@ mod sets {
             }
         }
     });
-    lanes!(__m256d, f64, 4, 6 by 2, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, {});
-    lanes!(__m512d, f64, 8, 8 by 3, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, {
+    lanes!(__m256d, f64, 4, 6 by 2, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, |x| _mm256_andnot_pd(_mm256_set1_pd(-0.0), x), {
+        let half = _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd::<1>(x));
+        _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)))
+    }, {});
+    lanes!(__m512d, f64, 8, 8 by 3, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, |x| _mm512_abs_pd(x), _mm512_reduce_add_pd(x), {
         #[inline(always)]
         unsafe fn copy(from: *const f64, to: *mut f64, n: usize) {
             let mask = (0xff_u32 >> (8 - n)) as __mmask8;
             unsafe { _mm512_mask_storeu_pd(to, mask, _mm512_maskz_loadu_pd(mask, from)) }
         }
     });
-    lanes!(__m512, f32, 16, 8 by 3, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, {
+    lanes!(__m512, f32, 16, 8 by 3, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, |x| _mm512_abs_ps(x), _mm512_reduce_add_ps(x), {
         #[inline(always)]
         unsafe fn copy(from: *const f32, to: *mut f32, n: usize) {
             let mask = first(n);
             unsafe { _mm512_mask_storeu_ps(to, mask, _mm512_maskz_loadu_ps(mask, from)) }
+        }
+        #[inline(always)]
+        unsafe fn load_first(p: *const f32, n: usize) -> Self {
+            unsafe { _mm512_maskz_loadu_ps(first(n), p) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(self, p: *mut f32, n: usize) {
+            unsafe { _mm512_mask_storeu_ps(p, first(n), self) }
         }
         #[inline(always)]
         unsafe fn split(from: *const f32, even: *mut f32, odd: *mut f32, n: usize) {

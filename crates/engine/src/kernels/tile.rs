@@ -3,6 +3,8 @@
 //! Every element of a result is one sum in the order of the terms, whatever tile it falls into, so that results depend
 //! neither on how work is split nor on an element's place.
 
+// Which tiles there are is a constant of each kind of register, so that no others are compiled.
+//
 // Loops over the registers of a tile count, so that they unroll to straight code.
 #![allow(clippy::needless_range_loop)]
 
@@ -44,9 +46,9 @@ pub(crate) unsafe fn correlate<T: Float, V: Lanes<T>>(
             match (rows, columns) {
                 // SAFETY: the three checks above cover every address; the instruction set is the caller's promise.
                 $(
-                    ($r, 1) if $r <= V::ROWS => unsafe { sum::<T, V, $r, 1>(weights, offsets, source.add(at), target, target_stride, add) },
-                    ($r, 2) if $r <= V::ROWS => unsafe { sum::<T, V, $r, 2>(weights, offsets, source.add(at), target, target_stride, add) },
-                    ($r, 3) if $r <= V::ROWS && V::COLUMNS >= 3 => unsafe { sum::<T, V, $r, 3>(weights, offsets, source.add(at), target, target_stride, add) },
+                    ($r, 1) if const { $r <= V::ROWS } => unsafe { sum::<T, V, $r, 1>(weights, offsets, source.add(at), target, target_stride, add) },
+                    ($r, 2) if const { $r <= V::ROWS } => unsafe { sum::<T, V, $r, 2>(weights, offsets, source.add(at), target, target_stride, add) },
+                    ($r, 3) if const { $r <= V::ROWS && V::COLUMNS >= 3 } => unsafe { sum::<T, V, $r, 3>(weights, offsets, source.add(at), target, target_stride, add) },
                 )*
                 _ => panic!("no tile of {rows} × {columns}"),
             }
@@ -132,9 +134,9 @@ pub(crate) unsafe fn gather<T: Float, V: Lanes<T>>(
             match (rows, columns) {
                 // SAFETY: the three checks above cover every address; the instruction set is the caller's promise.
                 $(
-                    ($r, 1) if $r <= V::ROWS => unsafe { sum_places::<T, V, $r, 1>(source, places, offsets, weights, width, target, target_stride, add) },
-                    ($r, 2) if $r <= V::ROWS => unsafe { sum_places::<T, V, $r, 2>(source, places, offsets, weights, width, target, target_stride, add) },
-                    ($r, 3) if $r <= V::ROWS && V::COLUMNS >= 3 => unsafe { sum_places::<T, V, $r, 3>(source, places, offsets, weights, width, target, target_stride, add) },
+                    ($r, 1) if const { $r <= V::ROWS } => unsafe { sum_places::<T, V, $r, 1>(source, places, offsets, weights, width, target, target_stride, add) },
+                    ($r, 2) if const { $r <= V::ROWS } => unsafe { sum_places::<T, V, $r, 2>(source, places, offsets, weights, width, target, target_stride, add) },
+                    ($r, 3) if const { $r <= V::ROWS && V::COLUMNS >= 3 } => unsafe { sum_places::<T, V, $r, 3>(source, places, offsets, weights, width, target, target_stride, add) },
                 )*
                 _ => panic!("no tile of {rows} × {columns}"),
             }
@@ -237,7 +239,7 @@ pub(crate) unsafe fn multiply<T: Float, V: Lanes<T>>(
             match (rows, columns) {
                 // SAFETY: the three checks above cover every address; the instruction set is the caller's promise.
                 $(
-                    ($r, $c) if $r <= V::ROWS && $c <= if $r <= 2 { 2 * V::COLUMNS } else { V::COLUMNS } => unsafe {
+                    ($r, $c) if const { $r <= V::ROWS && $c <= if $r <= 2 { 2 * V::COLUMNS } else { V::COLUMNS } } => unsafe {
                         sum_terms::<T, V, $r, $c>(factors, terms, source, pitch, target, target_stride, add)
                     },
                 )*
@@ -347,9 +349,9 @@ pub(crate) unsafe fn accumulate<T: Float, V: Lanes<T>>(
             match (rows, columns) {
                 // SAFETY: the three checks above cover every address; the instruction set is the caller's promise.
                 $(
-                    ($r, 1) if $r <= V::ROWS => unsafe { add::<T, V, $r, 1>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
-                    ($r, 2) if $r <= V::ROWS => unsafe { add::<T, V, $r, 2>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
-                    ($r, 3) if $r <= V::ROWS && V::COLUMNS >= 3 => unsafe { add::<T, V, $r, 3>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
+                    ($r, 1) if const { $r <= V::ROWS } => unsafe { add::<T, V, $r, 1>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
+                    ($r, 2) if const { $r <= V::ROWS } => unsafe { add::<T, V, $r, 2>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
+                    ($r, 3) if const { $r <= V::ROWS && V::COLUMNS >= 3 } => unsafe { add::<T, V, $r, 3>(walk, source, offsets, vectors, vector_stride, target, target_stride) },
                 )*
                 _ => panic!("no tile of {rows} × {columns}"),
             }

@@ -6,7 +6,7 @@ use crate::kernels::gemm::{Operand, Product};
 use crate::kernels::matrices::Routine;
 use crate::kernels::reduce::Reduction;
 use crate::lower::{Kind, Lowered, Node};
-use crate::view::{View, collapse};
+use crate::view::{Source, View, collapse};
 use perturb_graph::{ConvShapes, Convolution, DotDims, Op, Shape, Slot};
 
 /// The order of axes that exchanges the last two.
@@ -73,7 +73,19 @@ impl Builder<'_> {
 
     pub(super) fn dot(&mut self, i: usize, dims: &DotDims) -> View {
         let node = &self.graph.nodes[i];
-        let (l, r) = (node.inputs[0], node.inputs[1]);
+        let (mut product, [left, right]) = self.product(node.inputs[0], node.inputs[1], dims);
+        if !self.read_transposed[i] {
+            return self.step(Work::Product(product), vec![left, right], &node.shape, node.dtype);
+        }
+        // (A·B)ᵀ = Bᵀ·Aᵀ, which then lies as its users read it.
+        product.transpose();
+        let order = exchanged(node.shape.len());
+        let shape: Shape = order.iter().map(|&a| node.shape[a]).collect();
+        self.step(Work::Product(product), vec![right, left], &shape, node.dtype).transpose(&order)
+    }
+
+    /// The product of nodes `l` and `r`, and where both are read.
+    pub(super) fn product(&mut self, l: usize, r: usize, dims: &DotDims) -> (Product, [Source; 2]) {
         let rank = |x: usize| self.graph.nodes[x].shape.len();
         let lf = DotDims::free(rank(l), &dims.lhs_contract, &dims.lhs_batch);
         let rf = DotDims::free(rank(r), &dims.rhs_contract, &dims.rhs_batch);
@@ -87,12 +99,11 @@ impl Builder<'_> {
         let (right, rrow, rcol) = self.matrix(r, &dims.rhs_batch, &rc, &rf);
         let count = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.shape[a]).product::<usize>();
         let batch_strides = |x: &View, axes: &[usize]| axes.iter().map(|&a| x.strides[a]).collect::<Vec<_>>();
-        let (m, n, k) = (count(&left, &lf), count(&right, &rf), count(&left, &lc));
-        let mut product = Product {
+        let product = Product {
             batch: dims.lhs_batch.iter().map(|&a| left.shape[a]).collect(),
-            m,
-            n,
-            k,
+            m: count(&left, &lf),
+            n: count(&right, &rf),
+            k: count(&left, &lc),
             lhs: Operand {
                 offset: left.offset,
                 batch_strides: batch_strides(&left, &dims.lhs_batch),
@@ -106,14 +117,7 @@ impl Builder<'_> {
                 column_stride: rcol,
             },
         };
-        if !self.read_transposed[i] {
-            return self.step(Work::Product(product), vec![left.source, right.source], &node.shape, node.dtype);
-        }
-        // (A·B)ᵀ = Bᵀ·Aᵀ, which then lies as its users read it.
-        product.transpose();
-        let order = exchanged(node.shape.len());
-        let shape: Shape = order.iter().map(|&a| node.shape[a]).collect();
-        self.step(Work::Product(product), vec![right.source, left.source], &shape, node.dtype).transpose(&order)
+        (product, [left.source, right.source])
     }
 
     // A reading of a node as matrices with one stride for `rows` and one for `columns`; copied if there is none.

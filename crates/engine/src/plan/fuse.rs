@@ -31,8 +31,9 @@ pub(super) fn is_elementwise(kind: &Kind) -> bool {
     matches!(kind, Kind::Op(Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_)))
 }
 
-/// For every node the elementwise node that computes it: itself, or the one node that all its users belong to.
-pub(super) fn roots(graph: &Lowered) -> Vec<usize> {
+/// For every node the elementwise node that computes it: itself, or the one node that all its users belong to. Nodes that
+/// are `apart` count as not elementwise.
+pub(super) fn roots(graph: &Lowered, apart: &[bool]) -> Vec<usize> {
     let n = graph.nodes.len();
     let mut root: Vec<usize> = (0..n).collect();
     let mut size = vec![1usize; n];
@@ -40,18 +41,17 @@ pub(super) fn roots(graph: &Lowered) -> Vec<usize> {
     for (i, node) in graph.nodes.iter().enumerate() {
         node.inputs.iter().for_each(|&x| users[x].push(i));
     }
+    let joins = |i: usize| is_elementwise(&graph.nodes[i].kind) && !apart[i];
     let mut is_output = vec![false; n];
     graph.outputs.iter().for_each(|&o| is_output[o] = true);
     // Users come later, so walking backwards their roots are settled.
     for i in (0..n).rev() {
         let node = &graph.nodes[i];
-        if is_output[i] || users[i].is_empty() || !is_elementwise(&node.kind) {
+        if is_output[i] || users[i].is_empty() || !joins(i) {
             continue;
         }
         let target = root[users[i][0]];
-        let all_inside = users[i]
-            .iter()
-            .all(|&u| is_elementwise(&graph.nodes[u].kind) && graph.nodes[u].shape == node.shape && root[u] == target);
+        let all_inside = users[i].iter().all(|&u| joins(u) && graph.nodes[u].shape == node.shape && root[u] == target);
         if all_inside && size[target] < MAX_INSTRUCTIONS {
             root[i] = target;
             size[target] += 1;

@@ -5,6 +5,7 @@
 use super::steps::Finish;
 use super::{Plan, Step, Work};
 use crate::kernels::elementwise::Program;
+use crate::kernels::tiling::row_major;
 use crate::view::Source;
 use perturb_graph::DType;
 
@@ -113,7 +114,7 @@ fn finish_in_cache(plan: &mut Plan) {
 fn may_finish(before: &Step, program: &Program, reads: &[Source]) -> bool {
     let in_place = program.loads.iter().position(Option::is_none).map(|k| reads[k]);
     before.finish.is_none()
-        && matches!(before.work, Work::Product(_) | Work::Convolve(_))
+        && matches!(before.work, Work::Product(_) | Work::Readings(_) | Work::Convolve(_))
         && in_place == Some(Source::Buffer(before.writes))
 }
 
@@ -174,15 +175,6 @@ fn overwritten(plan: &mut Plan, at: usize, lives: &Lives) -> Option<usize> {
     Some(b)
 }
 
-fn row_major(strides: &[isize], sizes: &[usize]) -> bool {
-    let mut expected = 1;
-    strides.iter().zip(sizes).rev().all(|(&s, &n)| {
-        let fits = s == expected || n == 1;
-        expected *= n as isize;
-        fits
-    })
-}
-
 // Storage for the groups that have none, reused when a group's life ends.
 fn share(plan: &Plan, group: &[usize], groups: &[Group], slot: &mut [Option<usize>], sizes: &mut Vec<usize>) {
     let outputs = plan.outputs.len();
@@ -206,12 +198,13 @@ fn share(plan: &Plan, group: &[usize], groups: &[Group], slot: &mut [Option<usiz
     }
 }
 
-// The free storage that fits best, grown if none is large enough.
+// The free storage that fits best, grown if none is large enough; of equals the one that became free last, which the
+// caches hold.
 fn take(free: &mut Vec<usize>, sizes: &mut Vec<usize>, size: usize) -> usize {
-    let fits = (0..free.len()).filter(|&i| sizes[free[i]] >= size).min_by_key(|&i| sizes[free[i]]);
+    let fits = (0..free.len()).rev().filter(|&i| sizes[free[i]] >= size).min_by_key(|&i| sizes[free[i]]);
     let grown = || (0..free.len()).max_by_key(|&i| sizes[free[i]]);
     if let Some(i) = fits.or_else(grown) {
-        let storage = free.swap_remove(i);
+        let storage = free.remove(i);
         sizes[storage] = sizes[storage].max(size);
         return storage;
     }

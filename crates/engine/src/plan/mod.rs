@@ -5,6 +5,7 @@ mod fold;
 mod fuse;
 mod indexing;
 mod memory;
+mod readings;
 mod registers;
 mod results;
 mod statistics;

@@ -1,6 +1,7 @@
 //! What a plan holds and does, in numbers.
 
 use super::{Plan, Step, Work};
+use crate::kernels::SERIAL;
 use crate::kernels::elementwise::{Program, Scalar};
 use crate::looping::Looping;
 use crate::lower::Extent;
@@ -25,6 +26,7 @@ impl Plan {
     pub fn flops_of(&self, step: &Step) -> u64 {
         match &step.work {
             Work::Product(p) => p.flops(),
+            Work::Readings(r) => r.flops(),
             Work::Convolve(c) => c.flops(),
             Work::Fourier(f) => f.flops(self.buffers[step.writes].count),
             Work::Loop(looping, _) => looping.flops(),
@@ -59,6 +61,20 @@ impl Plan {
         inside + (read + self.buffers[step.writes].bytes()) as u64
     }
 
+    /// Whether a step is worth several threads.
+    pub fn is_split(&self) -> bool {
+        self.steps.iter().any(|step| match &step.work {
+            Work::Product(p) => p.is_split(),
+            Work::Readings(r) => r.is_split(),
+            Work::Convolve(c) => c.is_split(),
+            Work::Loop(looping, _) => looping.is_split(),
+            Work::Elementwise(_) => self.buffers[step.writes].count > SERIAL,
+            // These copy one after another.
+            Work::Place { .. } => false,
+            _ => step.reads.iter().any(|&r| self.extent(r).count > SERIAL) || self.buffers[step.writes].count > SERIAL,
+        })
+    }
+
     /// What a step does, in a line.
     pub fn describe(&self, step: &Step) -> String {
         let count = self.buffers[step.writes].count;
@@ -75,6 +91,7 @@ impl Plan {
             Work::Elementwise(p) => format!("{} → {count}", of(p)),
             Work::Reduce(r) => format!("reduce {:?} by {:?}{}", r.kept, r.reduced, if r.max { ", max" } else { "" }),
             Work::Product(p) => format!("product {:?} {}×{}·{}×{}", p.batch, p.m, p.k, p.k, p.n),
+            Work::Readings(r) => format!("products {:?} {}×{}·{}×{}", r.batch, r.m, r.k, r.k, r.columns.len()),
             Work::Convolve(c) => c.to_string(),
             Work::Pool(_) => format!("pool → {count}"),
             Work::Place { shape, parts } => format!("place {} → {shape}", parts.len()),

@@ -1,12 +1,14 @@
 //! Steps: each writes one buffer from views of others.
 
 use super::contractions::read_transposed;
-use super::fuse::{is_elementwise, roots};
+use super::fuse::is_elementwise;
+use super::readings::{Shared, shared_matrices};
 use super::registers::allocate_registers;
 use crate::kernels::conv::Convolving;
 use crate::kernels::elementwise::{Arg, Instruction, Program, Scalar};
 use crate::kernels::fourier::Fourier;
 use crate::kernels::gemm::Product;
+use crate::kernels::gemm::readings::Readings;
 use crate::kernels::lines::Along;
 use crate::kernels::matrices::Routine;
 use crate::kernels::pool::Pooling;
@@ -24,6 +26,8 @@ pub(crate) enum Work {
     Elementwise(Program),
     Reduce(Reduction),
     Product(Product),
+    /// Reads the matrices, then what each column multiplies them with.
+    Readings(Readings),
     Convolve(Box<Convolving>),
     Pool(Pooling),
     /// Places each source at a start and with a step into zeros: padding (one source) and concatenation.
@@ -95,10 +99,13 @@ pub(crate) fn is_view(op: &Op) -> bool {
 
 /// Plans a lowered and folded graph.
 pub(crate) fn build(graph: &Lowered) -> Plan {
+    let read_transposed = read_transposed(graph);
+    let (root, shared) = shared_matrices(graph, &read_transposed);
     let mut builder = Builder {
         graph,
-        root: roots(graph),
-        read_transposed: read_transposed(graph),
+        root,
+        read_transposed,
+        shared,
         views: vec![None; graph.nodes.len()],
         contiguous: HashMap::new(),
         steps: Vec::new(),
@@ -127,10 +134,11 @@ pub(crate) fn build(graph: &Lowered) -> Plan {
 /// Plans node by node.
 pub(super) struct Builder<'a> {
     pub(super) graph: &'a Lowered,
-    root: Vec<usize>,
+    pub(super) root: Vec<usize>,
     pub(super) read_transposed: Vec<bool>,
+    pub(super) shared: Shared,
     // How each node's value is read; none for nodes inside a fused program, and for uniform values.
-    views: Vec<Option<View>>,
+    pub(super) views: Vec<Option<View>>,
     // Contiguous copies that were made of nodes.
     contiguous: HashMap<usize, View>,
     steps: Vec<Step>,
@@ -151,6 +159,10 @@ impl Builder<'_> {
             }
             // Made where it is needed as memory; elementwise programs use the value itself.
             Kind::Uniform(_) | Kind::Integer(_) => return,
+            Kind::Op(_) if self.shared.is_magnitude[i] => return,
+            // Read when it is used, by which time the operand is there.
+            Kind::Op(op) if is_view(op) && self.is_pending(node.inputs[0]) => return,
+            Kind::Op(Op::Dot(_)) if self.shared.group[i].is_some() => return self.readings(i),
             Kind::Op(op) if is_elementwise(&node.kind) => {
                 if self.root[i] != i {
                     return;
@@ -238,12 +250,23 @@ impl Builder<'_> {
         }
     }
 
+    // Whether a node waits for others to be computed together with it, or is a view of one that does.
+    fn is_pending(&self, i: usize) -> bool {
+        self.views[i].is_none() && immediate(&self.graph.nodes[i].kind).is_none()
+    }
+
     // How a node's value is read; a uniform value becomes one stored element that repeats.
     pub(super) fn view(&mut self, i: usize) -> View {
         if let Some(view) = &self.views[i] {
             return view.clone();
         }
         let node = &self.graph.nodes[i];
+        if let Kind::Op(op) = &node.kind {
+            debug_assert!(is_view(op) || is_elementwise(&node.kind), "operands are planned before their users");
+            let view = if is_view(op) { self.primitive(i, op) } else { self.elementwise(i) };
+            self.views[i] = Some(view.clone());
+            return view;
+        }
         let value = immediate(&node.kind).expect("operands are planned before their users");
         let program = Program {
             instructions: vec![Instruction { op: Scalar::Copy, args: [value, Arg::None, Arg::None], register: 0 }],

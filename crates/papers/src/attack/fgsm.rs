@@ -6,10 +6,9 @@
 //! radial basis functions, which is not linear, is hurt less.
 
 use crate::curves::mean_curve;
-use crate::training::{Fit, perceptron};
+use crate::training::{Fit, Split, perceptron};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::{Attack, Ball, Classifier, Criterion, Fgsm as Attacker, Norm, Pgd, Seed};
-use perturb_data::{LoadOptions, load};
 use perturb_graph::{DType, Expr, Graph, Tensor};
 use perturb_metrics::accuracy::accuracy;
 use perturb_nn::{Hook, Initializer, Layers, Step, TrainError, flatten};
@@ -74,24 +73,24 @@ impl Reproduction for Fgsm {
         found.record(EXACTNESS.of(FGSM), logistic_gap(run.seed)?)?;
         found.curve(DOT, dot_products(run.seed)?);
 
-        let data = Split::load(run)?;
+        let data = Mnist::load(run)?;
         run.progress(0.05, "training softmax regression");
         let softmax = data.fit(&network(&[], run.seed)?, run, 6)?;
         run.progress(0.15, "training two MLPs");
         let mlp = data.fit(&network(&[256, 128], run.seed + 1000)?, run, 6)?;
         let other = data.fit(&network(&[128], run.seed + 2000)?, run, 6)?;
         run.progress(0.35, "training an RBF network");
-        let rbf = data.fit(&radial(&data.train, run.seed)?, run, 12)?;
+        let rbf = data.fit(&radial(&data.0.train, run.seed)?, run, 12)?;
         for (quantity, graph) in [(SOFTMAX, &softmax), (MLP, &mlp), (RBF, &rbf)] {
             let model = Classifier::new(graph, BATCH)?;
-            found.record(quantity.of(CLEAN), data.error(&model, &data.test)?)?;
+            found.record(quantity.of(CLEAN), data.error(&model, &data.0.test)?)?;
             found.record(quantity.of(NOISE), data.error(&model, &data.noisy(run.seed)?)?)?;
             found.record(quantity.of(FGSM), data.error(&model, &data.attacked(&model, &Attacker)?)?)?;
         }
         run.progress(0.45, "adversarial training");
         let trained = data.fit_adversarially(&network(&[256, 128], run.seed + 1000)?, run)?;
         let model = Classifier::new(&trained, BATCH)?;
-        found.record(MLP.of(CLEAN_TRAINED), data.error(&model, &data.test)?)?;
+        found.record(MLP.of(CLEAN_TRAINED), data.error(&model, &data.0.test)?)?;
         found.record(MLP.of(TRAINED), data.error(&model, &data.attacked(&model, &Attacker)?)?)?;
         found.record(MLP.of(PGD_TRAINED), data.error(&model, &data.attacked(&model, &Pgd::default())?)?)?;
 
@@ -99,10 +98,10 @@ impl Reproduction for Fgsm {
         let (mlp, other) = (Classifier::new(&mlp, BATCH)?, Classifier::new(&other, BATCH)?);
         let attacked = data.attacked(&mlp, &Attacker)?;
         found.record(AGREEMENT.of(FGSM), data.agreement(&mlp, &other, &attacked)?)?;
-        found.record(AGREEMENT.of(CLEAN), data.agreement(&mlp, &other, &data.test)?)?;
+        found.record(AGREEMENT.of(CLEAN), data.agreement(&mlp, &other, &data.0.test)?)?;
         found.curve(MLP_CURVE, data.along_signs(&mlp)?);
         found.curve(SOFTMAX_CURVE, data.along_signs(&Classifier::new(&softmax, BATCH)?)?);
-        pictures(&mut found, &data.test, &attacked)?;
+        pictures(&mut found, &data.0.test, &attacked)?;
         Ok(found)
     }
 
@@ -173,73 +172,60 @@ impl Hook for HalfAdversarial {
     }
 }
 
-/// MNIST, as much of it as the tier takes.
-struct Split {
-    train: Tensor,
-    train_labels: Vec<usize>,
-    test: Tensor,
-    test_labels: Vec<usize>,
-}
+/// MNIST, as much of it as the tier takes, each image `[1, 1, 28, 28]`.
+struct Mnist(Split);
 
-impl Split {
-    fn load(run: &Run) -> Result<Split, RunError> {
-        let folder = run.data("mnist")?;
-        let part = |name: &str, limit| -> Result<(Tensor, Vec<usize>), RunError> {
-            let options = LoadOptions { limit: Some(limit), ..LoadOptions::default() };
-            let data = load(&folder.join(name), &options)?;
-            let labels = data.labels.ok_or_else(|| RunError::Measurement(format!("{name} has no labels")))?;
-            let inputs = data.inputs.reshape([labels.len(), 1, 1, 28, 28])?;
-            Ok((inputs, labels))
-        };
-        let (train, train_labels) = part("train-images-idx3-ubyte.gz", run.scaled(10_000, 60_000))?;
-        let (test, test_labels) = part("t10k-images-idx3-ubyte.gz", run.scaled(1000, 10_000))?;
-        Ok(Split { train, train_labels, test, test_labels })
+impl Mnist {
+    fn load(run: &Run) -> Result<Mnist, RunError> {
+        let split = Split::load(run, "mnist", run.scaled([10_000, 1000], [60_000, 10_000]))?;
+        Ok(Mnist(split.map(|images| Ok(images.reshape([images.shape()[0], 1, 1, 28, 28])?))?))
     }
 
     fn fit(&self, graph: &Graph, run: &Run, epochs: usize) -> Result<Graph, RunError> {
         let fit = Fit { batch: BATCH, classes: CLASSES, epochs, seed: run.seed, hook: None };
-        fit.run(graph, &self.train, &self.train_labels, |_| ())
+        fit.run(graph, &self.0.train, &self.0.train_labels, |_| ())
     }
 
     fn fit_adversarially(&self, graph: &Graph, run: &Run) -> Result<Graph, RunError> {
         let epochs = run.scaled(12, 10);
         let fit = Fit { batch: BATCH, classes: CLASSES, epochs, seed: run.seed, hook: Some(&HalfAdversarial) };
         let progress = |share: f64| run.progress(0.45 + 0.5 * share, "adversarial training");
-        fit.run(graph, &self.train, &self.train_labels, progress)
+        fit.run(graph, &self.0.train, &self.0.train_labels, progress)
     }
 
     fn attacked(&self, model: &Classifier, attack: &dyn Attack) -> Result<Tensor, RunError> {
-        attacked(model, attack, &self.test, &self.test_labels)
+        attacked(model, attack, &self.0.test, &self.0.test_labels)
     }
 
     fn noisy(&self, seed: u64) -> Result<Tensor, RunError> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let values = self.test.as_slice::<f32>().iter();
+        let values = self.0.test.as_slice::<f32>().iter();
         let noise = values.map(|v| (v + if rng.random() { 0.25 } else { -0.25 }).clamp(0.0, 1.0)).collect();
-        Ok(Tensor::new(self.test.shape(), noise)?)
+        Ok(Tensor::new(self.0.test.shape(), noise)?)
     }
 
     fn error(&self, model: &Classifier, inputs: &Tensor) -> Result<f64, RunError> {
-        Ok(1.0 - accuracy(&predictions(model, inputs)?, &self.test_labels)?)
+        Ok(1.0 - accuracy(&predictions(model, inputs)?, &self.0.test_labels)?)
     }
 
     /// Of the examples that both models get wrong, the share to which they give the same class.
     fn agreement(&self, a: &Classifier, b: &Classifier, inputs: &Tensor) -> Result<f64, RunError> {
         let (a, b) = (predictions(a, inputs)?, predictions(b, inputs)?);
-        let wrong = a.iter().zip(&b).zip(&self.test_labels).filter(|((a, b), l)| a != l && b != l);
+        let wrong = a.iter().zip(&b).zip(&self.0.test_labels).filter(|((a, b), l)| a != l && b != l);
         let (a, b): (Vec<usize>, Vec<usize>) = wrong.map(|((a, b), _)| (*a, *b)).unzip();
         Ok(accuracy(&a, &b)?)
     }
 
     /// Error at `x + ε·sign(∇ₓL)` for ε from −0.25 to 0.25.
     fn along_signs(&self, model: &Classifier) -> Result<Vec<(f64, f64)>, RunError> {
-        let (_, gradient) = model.loss_gradient(perturb_attack::Loss::CrossEntropy, &self.test, &self.test_labels)?;
+        let (_, gradient) =
+            model.loss_gradient(perturb_attack::Loss::CrossEntropy, &self.0.test, &self.0.test_labels)?;
         let at = |step: i32| {
             let epsilon = EPSILON * f64::from(step) / 5.0;
             let sign = |g: &f32| if *g == 0.0 { 0.0 } else { g.signum() };
-            let pairs = self.test.as_slice::<f32>().iter().zip(gradient.as_slice::<f32>());
+            let pairs = self.0.test.as_slice::<f32>().iter().zip(gradient.as_slice::<f32>());
             let moved = pairs.map(|(x, g)| (x + epsilon as f32 * sign(g)).clamp(0.0, 1.0)).collect();
-            Ok((epsilon, self.error(model, &Tensor::new(self.test.shape(), moved)?)?))
+            Ok((epsilon, self.error(model, &Tensor::new(self.0.test.shape(), moved)?)?))
         };
         (-5..=5).map(at).collect()
     }

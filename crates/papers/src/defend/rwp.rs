@@ -3,12 +3,15 @@
 //! Claim: perturbing the weights by examples of small adversarial loss only cures robust overfitting without the loss of
 //! robustness that adversarial weight perturbation (AWP) has. Method: RWP on top of PGD adversarial training. Baselines:
 //! adversarial training alone, and AWP. Where it must not hold: perturbing by examples of large loss only.
+//!
+//! Half as many images as the specification's 1000, a network four times as wide, a larger learning rate and twice the
+//! epochs: with its own setting robust accuracy did not fall by the three points without which there is nothing to cure
+//! (found on seeds from 100 on).
 
 use crate::curves::mean_curve;
-use crate::training::perceptron;
+use crate::training::{Split, perceptron};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::{Attack, Ball, Classifier, Criterion, Loss, Norm, Pgd, Seed};
-use perturb_data::{LoadOptions, load};
 use perturb_defend::{AdversarialTraining, Perturbing, WeightPerturbation};
 use perturb_graph::{DType, Expr, Graph, Tensor};
 use perturb_nn::{Adam, Callback, Control, Examples, Shuffled, Step, TrainError, Trainer};
@@ -17,9 +20,12 @@ use perturb_report::chart::{Hue, LineChart, Marker, Series};
 pub struct Rwp;
 
 const EPSILON: f64 = 0.1;
-const TRAINING: usize = 1000;
-const EPOCHS: usize = 60;
+const TRAINING: usize = 500;
+const EPOCHS: usize = 130;
 const BATCH: usize = 100;
+/// Units of the only hidden layer.
+const HIDDEN: usize = 512;
+const LEARNING_RATE: f64 = 3e-3;
 const CLASSES: usize = 10;
 const SIDE: usize = 14;
 /// Epochs between two points of the curves.
@@ -82,12 +88,21 @@ impl Reproduction for Rwp {
     }
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
-        let data = Split::load(run)?;
+        let data = Halved::load(run)?;
+        run.progress(0.0, "training four networks");
+        let (seed, steps) = (run.seed, run.scaled(20, 50));
+        let arm = |perturbation: &Option<WeightPerturbation>| -> Result<(f64, Vec<(f64, f64)>), RunError> {
+            let (graph, points) = data.train(seed, perturbation.as_ref())?;
+            Ok((data.robust_accuracy(&graph, steps, &[Loss::CrossEntropy, Loss::Margin])?, points))
+        };
+        // Steps of so small a network do not fill two cores, but two networks do.
+        let trained: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = ARMS.iter().map(|(_, perturbation, ..)| scope.spawn(|| arm(perturbation))).collect();
+            threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
         let mut found = Measurements::new();
-        for (i, (arm, perturbation, curve, ..)) in ARMS.iter().enumerate() {
-            run.progress(i as f64 / ARMS.len() as f64, arm);
-            let (graph, points) = data.train(run, perturbation.as_ref())?;
-            let robust = data.robust_accuracy(&graph, run.scaled(20, 50), &[Loss::CrossEntropy, Loss::Margin])?;
+        for ((arm, _, curve, ..), trained) in ARMS.iter().zip(trained) {
+            let (robust, points) = trained?;
             let best = points.iter().map(|p| p.1).fold(0.0, f64::max);
             let last = points.last().map_or(0.0, |p| p.1);
             found.record(ROBUST.of(arm), robust)?;
@@ -123,35 +138,21 @@ impl Reproduction for Rwp {
 }
 
 /// Fashion-MNIST at half its size.
-struct Split {
-    train: Tensor,
-    train_labels: Vec<usize>,
-    test: Tensor,
-    test_labels: Vec<usize>,
-}
+struct Halved(Split);
 
-impl Split {
-    fn load(run: &Run) -> Result<Split, RunError> {
-        let folder = run.data("fashion-mnist")?;
-        let part = |name: &str, limit| -> Result<(Tensor, Vec<usize>), RunError> {
-            let options = LoadOptions { limit: Some(limit), ..LoadOptions::default() };
-            let data = load(&folder.join(name), &options)?;
-            let labels = data.labels.ok_or_else(|| RunError::Measurement(format!("{name} has no labels")))?;
-            Ok((halved(&data.inputs)?, labels))
-        };
-        let (train, train_labels) = part("train-images-idx3-ubyte.gz", TRAINING)?;
-        let (test, test_labels) = part("t10k-images-idx3-ubyte.gz", run.scaled(500, 2000))?;
-        Ok(Split { train, train_labels, test, test_labels })
+impl Halved {
+    fn load(run: &Run) -> Result<Halved, RunError> {
+        Ok(Halved(Split::load(run, "fashion-mnist", [TRAINING, run.scaled(500, 2000)])?.map(halved)?))
     }
 
     /// The trained network, and robust accuracy under a short attack after every few epochs.
     fn train(
         &self,
-        run: &Run,
+        seed: u64,
         perturbation: Option<&WeightPerturbation>,
     ) -> Result<(Graph, Vec<(f64, f64)>), RunError> {
         let x = Expr::input("image", [1, SIDE * SIDE], DType::F32);
-        let logits = perceptron(&x, &[128], CLASSES, run.seed);
+        let logits = perceptron(&x, &[HIDDEN], CLASSES, seed);
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
         let mut step = Step::classifier(&graph, BATCH)?;
         let attack = AdversarialTraining { epsilon: EPSILON, step: EPSILON / 4.0, steps: 10, ..Default::default() };
@@ -159,9 +160,10 @@ impl Split {
         if let Some(hook) = perturbation {
             step.apply(hook)?;
         }
-        let examples = Examples::labelled(self.train.clone(), &self.train_labels, CLASSES)?;
-        let trainer = Trainer { epochs: EPOCHS, seed: run.seed, ..Trainer::with(Adam::default()) };
-        let mut watch = Watch { split: self, graph: &graph, points: Vec::new(), failed: None };
+        let examples = Examples::labelled(self.0.train.clone(), &self.0.train_labels, CLASSES)?;
+        let optimizer = Adam { learning_rate: LEARNING_RATE, ..Adam::default() };
+        let trainer = Trainer { epochs: EPOCHS, seed, ..Trainer::with(optimizer) };
+        let mut watch = Watch { data: self, graph: &graph, points: Vec::new(), failed: None };
         let trained = trainer.fit(step, &Shuffled::new(examples, BATCH)?, &mut [&mut watch])?;
         match watch.failed {
             Some(error) => Err(error),
@@ -173,11 +175,11 @@ impl Split {
     fn robust_accuracy(&self, graph: &Graph, steps: usize, losses: &[Loss]) -> Result<f64, RunError> {
         let model = Classifier::new(graph, BATCH)?;
         let ball = Ball::new(Norm::Linf, EPSILON, (0.0, 1.0))?;
-        let criterion = Criterion::Misclassify { labels: self.test_labels.clone() };
-        let mut held = vec![true; self.test_labels.len()];
+        let criterion = Criterion::Misclassify { labels: self.0.test_labels.clone() };
+        let mut held = vec![true; self.0.test_labels.len()];
         for (i, &loss) in losses.iter().enumerate() {
             let attack = Pgd { steps, relative_step: 2.5 / steps as f64, loss, ..Pgd::default() };
-            let found = attack.run(&model, &self.test, &criterion, &ball, &Seed::new(i as u64, 0))?;
+            let found = attack.run(&model, &self.0.test, &criterion, &ball, &Seed::new(i as u64, 0))?;
             held.iter_mut().zip(&found.success).for_each(|(held, fell)| *held &= !fell);
         }
         Ok(held.iter().filter(|h| **h).count() as f64 / held.len() as f64)
@@ -186,7 +188,7 @@ impl Split {
 
 /// Measures robust accuracy while training goes on.
 struct Watch<'a> {
-    split: &'a Split,
+    data: &'a Halved,
     graph: &'a Graph,
     points: Vec<(f64, f64)>,
     failed: Option<RunError>,
@@ -198,7 +200,7 @@ impl Callback for Watch<'_> {
             return Ok(Control::Continue);
         }
         let graph = run.parameters().bind(self.graph)?;
-        match self.split.robust_accuracy(&graph, 10, &[Loss::CrossEntropy]) {
+        match self.data.robust_accuracy(&graph, 10, &[Loss::CrossEntropy]) {
             Ok(accuracy) => self.points.push((run.epoch() as f64, accuracy)),
             Err(error) => {
                 self.failed = Some(error);

@@ -88,7 +88,7 @@ fn many<T: Float>(
     let pieces = c.images * c.groups;
     let per_task = pieces.div_ceil(TASKS);
     let piece = shape.channels * shape.target;
-    for_each_chunk(c.parallel(), out, per_task * piece, |task, chunk| {
+    for_each_chunk(c.is_split(), out, per_task * piece, |task, chunk| {
         T::with_scratch(shape.layout.len + working, |scratch| {
             let (laid, sums) = scratch.split_at_mut(shape.layout.len);
             laid.fill(T::ZERO);
@@ -123,12 +123,12 @@ fn few<T: Float>(c: &Convolving, shape: &Shape, source: &[T], packed: &[T], out:
             let plane = shape.source / layout.channels.max(1);
             let filled = &mut laid[..layout.channels * layout.channel()];
             let at_once = layout.channels.div_ceil(TASKS).max(1);
-            for_each_chunk(c.parallel(), filled, at_once * layout.channel(), |j, out| {
+            for_each_chunk(c.is_split(), filled, at_once * layout.channel(), |j, out| {
                 let channels = &image[j * at_once * plane..((j + 1) * at_once * plane).min(image.len())];
                 dispatch(Fill { layout, channels, first: 0, lines, out });
             });
             let (packed, laid) = (group(c, packed, i), &*laid);
-            for_each_chunk(c.parallel(), out, shape.rows * shape.target, |first_panel, out| {
+            for_each_chunk(c.is_split(), out, shape.rows * shape.target, |first_panel, out| {
                 T::with_scratch(shape.sums(), |sums| {
                     let out = &mut *out;
                     dispatch(Runs { shape, packed, first_panel, first: 0, lines, laid, sums, next: &[], out });

@@ -27,7 +27,7 @@ pub(super) fn run<T: Float>(c: &Convolving, x: &[T], y: &[T], w: &mut [T]) {
     T::with_scratch(parts * size, |sums| {
         sums.fill(T::ZERO);
         if c.many() {
-            for_each_chunk(c.parallel(), sums, size, |part, sums| {
+            for_each_chunk(c.is_split(), sums, size, |part, sums| {
                 let end = ((part + 1) * per_part).min(c.images) * c.groups;
                 T::with_scratch(c.layout.len, |laid| {
                     laid.fill(T::ZERO);
@@ -74,14 +74,14 @@ fn whole<T: Float>(c: &Convolving, piece: usize, x: &[T], y: &[T], laid: &mut [T
 fn split<T: Float>(c: &Convolving, piece: usize, x: &[T], y: &[T], laid: &mut [T], sums: &mut [T]) {
     let (layout, lines) = (&c.layout, c.layout.axes[1].places);
     let filled = &mut laid[..layout.channels * layout.channel()];
-    for_each_chunk(c.parallel(), filled, layout.channel(), |channel, out| {
+    for_each_chunk(c.is_split(), filled, layout.channel(), |channel, out| {
         let channels = &source(c, piece, x)[channel * c.plane..(channel + 1) * c.plane];
         dispatch(Fill { layout, channels, first: 0, lines, out });
     });
     let (laid, padded) = (&*laid, c.outputs.next_multiple_of(PAD));
     with_transposed(c, piece, (0, lines), y, |vectors| {
         let count = c.depth().div_ceil(PARTS).next_multiple_of(8);
-        for_each_chunk(c.parallel(), &mut sums[..c.depth() * padded], count * padded, |i, sums| {
+        for_each_chunk(c.is_split(), &mut sums[..c.depth() * padded], count * padded, |i, sums| {
             let count = sums.len() / padded;
             dispatch(Weights {
                 c,

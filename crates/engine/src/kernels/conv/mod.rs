@@ -82,7 +82,8 @@ impl Convolving {
         2 * (self.images * self.groups * self.outputs * self.depth() * self.positions) as u64
     }
 
-    fn parallel(&self) -> bool {
+    /// Whether a run is worth several threads.
+    pub fn is_split(&self) -> bool {
         self.flops() > SERIAL_FLOPS
     }
 

@@ -137,18 +137,17 @@ impl<T: Float> Task<T> for Rows<'_, '_, T> {
                         let tile = (rows, width / V::N);
                         let (terms, add) = (&list[..count], first_term > 0);
                         let target = &mut out[row * stride + block.first_column + p * panels.width..];
-                        if !panels.is_partial(p) {
-                            // SAFETY: the instruction set is the caller's promise.
-                            unsafe { multiply::<T, V>(tile, factors, terms, source, pitch, target, stride, add) };
-                            continue;
-                        }
-                        let columns = panels.columns - p * panels.width;
-                        for (from, to) in target.chunks(stride).zip(partial.chunks_mut(width)).take(rows) {
+                        // A panel whose last register is not full is computed apart.
+                        let columns = width.min(panels.columns - p * panels.width);
+                        let apart = if panels.is_partial(p) { rows } else { 0 };
+                        for (from, to) in target.chunks(stride).zip(partial.chunks_mut(width)).take(apart) {
                             to[..columns].copy_from_slice(&from[..columns]);
                         }
-                        // SAFETY: as above.
-                        unsafe { multiply::<T, V>(tile, factors, terms, source, pitch, &mut partial, width, add) };
-                        for (to, from) in target.chunks_mut(stride).zip(partial.chunks(width)).take(rows) {
+                        let (to, to_stride) =
+                            if apart > 0 { (&mut partial[..], width) } else { (&mut *target, stride) };
+                        // SAFETY: the instruction set is the caller's promise.
+                        unsafe { multiply::<T, V>(tile, factors, terms, source, pitch, to, to_stride, add) };
+                        for (to, from) in target.chunks_mut(stride).zip(partial.chunks(width)).take(apart) {
                             to[..columns].copy_from_slice(&from[..columns]);
                         }
                     }

@@ -7,6 +7,8 @@
 mod block;
 mod dots;
 mod pack;
+pub(crate) mod readings;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +16,10 @@ use super::Finish;
 use super::simd::dispatch;
 use crate::float::Float;
 use block::{Block, Right, near_terms};
-use dots::Dots;
+use dots::{Column, Stack};
 use pack::{Pack, Panels, pack_all};
 use rayon::prelude::*;
+use row::Row;
 
 /// A strided matrix inside a slice.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +86,40 @@ impl Product {
     pub fn flops(&self) -> u64 {
         2 * (self.batch.iter().product::<usize>() * self.m * self.n * self.k) as u64
     }
+
+    // Floating-point operations of one matrix, as if all cost the same: a product with a vector costs the reading of its
+    // matrix.
+    fn effort(&self) -> usize {
+        let flops = 2 * self.m * self.n * self.k;
+        if self.m.min(self.n) <= FEW { 4 * flops } else { flops }
+    }
+
+    fn tasks(&self) -> usize {
+        (self.batch.iter().product::<usize>() * self.effort() / SERIAL_FLOPS).clamp(1, MAX_TASKS)
+    }
+
+    /// Whether a run is worth several threads.
+    pub fn is_split(&self) -> bool {
+        if self.is_outer() {
+            return self.batch.iter().product::<usize>() * self.m * self.n > OUTER_TASK;
+        }
+        self.as_dots().map_or(self.tasks() > 1, |(stack, _)| stack.is_split())
+    }
+
+    // Whether there is one term in every sum, and rows of the result are multiples of rows of the right operand.
+    fn is_outer(&self) -> bool {
+        self.k == 1 && self.rhs.column_stride == 1
+    }
+
+    // Whether the terms are neighbours in both operands and there are few columns, or a single row: then the matrices,
+    // what they are multiplied with, and how many columns that has.
+    fn as_dots(&self) -> Option<(Stack, bool)> {
+        let batches = self.batch.iter().product();
+        if self.n <= FEW && self.lhs.column_stride == 1 {
+            return Some((Stack { batches, rows: self.m, terms: self.k }, false));
+        }
+        (self.m == 1 && self.rhs.row_stride == 1).then_some((Stack { batches, rows: self.n, terms: self.k }, true))
+    }
 }
 
 /// Strides of one operand of a [`Product`].
@@ -115,14 +152,20 @@ pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T], fi
         out.fill(T::ZERO);
         return finish(0, out);
     }
-    if k == 1 && p.rhs.column_stride == 1 {
+    if p.is_outer() {
         return outer(p, lhs, rhs, out, finish);
     }
+    if let Some((stack, transposed)) = p.as_dots() {
+        let left = |b: usize| p.lhs.matrix(lhs, &p.batch, b);
+        let right = |b: usize| p.rhs.matrix(rhs, &p.batch, b);
+        return if transposed {
+            dots::run(stack, |b| right(b).transposed(), 1, |b, _| Column::of(left(b).transposed()), out, finish)
+        } else {
+            dots::run(stack, left, n, |b, c| Column::of(right(b).at_column(c)), out, finish)
+        };
+    }
     let batches: usize = p.batch.iter().product();
-    let flops = 2 * m * n * k;
-    // A product with a vector costs the reading of its matrix.
-    let effort = if m.min(n) <= FEW { 4 * flops } else { flops };
-    let tasks = (batches * effort / SERIAL_FLOPS).clamp(1, MAX_TASKS);
+    let (effort, tasks) = (p.effort(), p.tasks());
     let one = |b: usize| One {
         size: (m, n, k),
         left: p.lhs.matrix(lhs, &p.batch, b),
@@ -156,22 +199,32 @@ struct One<'a, T> {
 
 impl<T: Float> One<'_, T> {
     fn serial(&self, out: &mut [T]) {
-        match self.as_dots() {
-            Some(dots) => dots.run(0, out),
+        match self.as_row() {
+            Some((left, right)) => dispatch(Row { left, right, terms: self.size.2, out: &mut *out }),
             None => self.each_group(false, |block, _| block.run(0, out)),
         }
         (self.finish)(self.first, out);
+    }
+
+    // A row times a matrix, if the product or its transpose is one and the columns are neighbours.
+    fn as_row(&self) -> Option<(Matrix<'_, T>, Matrix<'_, T>)> {
+        let (left, right) = (self.left, self.right);
+        match self.size {
+            (1, _, _) if right.column_stride == 1 => Some((left, right)),
+            (_, 1, _) if left.row_stride == 1 => Some((right.transposed(), left.transposed())),
+            _ => None,
+        }
     }
 
     // Over the threads, by rows if there are enough, else by columns.
     fn split(&self, out: &mut [T]) {
         let (m, n, k) = self.size;
         let tasks = (2 * m * n * k / SERIAL_FLOPS).clamp(1, MAX_TASKS);
-        if let Some(dots) = self.as_dots() {
-            let rows = dots.m.div_ceil((4 * tasks).min(MAX_TASKS));
-            return out.par_chunks_mut(rows * dots.n).enumerate().for_each(|(t, out)| {
-                dots.run(t * rows, out);
-                (self.finish)(self.first + t * rows * dots.n, out);
+        if let Some((left, right)) = self.as_row() {
+            let width = out.len().div_ceil(tasks).max(COLUMNS).next_multiple_of(COLUMNS);
+            return out.par_chunks_mut(width).enumerate().for_each(|(t, out)| {
+                dispatch(Row { left, right: right.at_column(t * width), terms: k, out: &mut *out });
+                (self.finish)(self.first + t * width, out);
             });
         }
         if m < 4 * ROWS && n >= 2 * COLUMNS && m < n {
@@ -188,16 +241,6 @@ impl<T: Float> One<'_, T> {
                 }
             });
         });
-    }
-
-    // Terms are neighbours in both operands, and there are few columns or a single row.
-    fn as_dots(&self) -> Option<Dots<'_, T>> {
-        let (m, n, k) = self.size;
-        if n <= FEW && self.left.column_stride == 1 {
-            return Some(Dots { m, n, k, left: self.left, right: self.right });
-        }
-        let (left, right) = (self.right.transposed(), self.left.transposed());
-        (m == 1 && left.column_stride == 1).then_some(Dots { m: n, n: 1, k, left, right })
     }
 
     // Lends the columns of the product, as many at a time as are packed, and whether they are the last.

@@ -128,3 +128,33 @@ fn zero_terms_are_skipped_but_never_those_that_meet_an_infinite_factor() {
     run(&case.product, &case.lhs, &case.rhs, &mut out, &|_, _| {});
     assert!(out.chunks(200).all(|row| row[7].is_nan() && row[8].is_finite()), "0·∞ is not a number");
 }
+
+#[test]
+fn a_single_row_meets_infinite_factors_and_reads_no_more_than_its_columns() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(5);
+    for n in [1, 5, 16, 17, 40, 300] {
+        let mut case = case(rng, 1, (1, n, 37), (0, 0));
+        case.lhs[9] = 0.0;
+        case.rhs[9 * n] = f64::INFINITY;
+        case.rhs[20 * n + n - 1] = f64::NAN;
+        let mut out = vec![0.0; n];
+        run(&case.product, &case.lhs, &case.rhs, &mut out, &|_, _| {});
+        for (j, x) in out.iter().enumerate() {
+            assert_eq!(x.is_nan(), j == 0 || j == n - 1, "column {j} of {n}");
+        }
+    }
+}
+
+#[test]
+fn a_row_alone_gives_the_bits_that_it_gives_among_others() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(6);
+    let case = case(rng, 1, (3, 2100, 75), (0, 0));
+    let (lhs, rhs): (Vec<f32>, Vec<f32>) =
+        (case.lhs.iter().map(|&v| v as f32).collect(), case.rhs.iter().map(|&v| v as f32).collect());
+    let (mut alone, mut all) = (vec![0.0f32; 2100], vec![0.0f32; 3 * 2100]);
+    run(&case.product, &lhs, &rhs, &mut all, &|_, _| {});
+    let mut p = case.product.clone();
+    (p.m, p.lhs.offset) = (1, 75);
+    run(&p, &lhs, &rhs, &mut alone, &|_, _| {});
+    assert_eq!(alone, all[2100..4200]);
+}

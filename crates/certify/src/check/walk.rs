@@ -1,0 +1,288 @@
+//! Lower bounds of linear functionals by a walk from the results back to the inputs.
+
+use super::bounds::{Bounds, Model};
+use super::network::{Affine, Block, Groups, Kind, ZERO};
+use super::relaxation::above_relu;
+use super::rounding::{TINY, add_down, add_up, gamma, mul_up, sum_up};
+
+/// Σ coefficient·scalar + constant.
+pub(super) struct Functional {
+    /// Scalars, each at most once, with their coefficients and how far those are at most from the exact ones.
+    pub terms: Vec<(u32, f64, f64)>,
+    /// The constant.
+    pub constant: f64,
+    /// How far it is at most from the exact one.
+    pub constant_error: f64,
+}
+
+impl Functional {
+    /// One scalar times 1 or −1.
+    pub fn scalar(scalar: u32, sign: f64) -> Functional {
+        Functional { terms: vec![(scalar, sign, 0.0)], constant: 0.0, constant_error: 0.0 }
+    }
+}
+
+/// An operand of a `relu` whose sign is known on a subdomain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Split {
+    /// Which `relu`.
+    pub relu: usize,
+    /// Which element of its operand.
+    pub element: usize,
+    /// Whether it is at least 0 there, or at most 0.
+    pub above: bool,
+    /// The multiplier of that constraint, at least 0.
+    pub multiplier: f64,
+}
+
+/// How `relu`s are relaxed.
+#[derive(Clone, Copy)]
+pub(super) struct Rule<'a> {
+    /// Lower slopes of every element of every `relu`; adaptive ones without.
+    pub slopes: Option<&'a [Vec<f32>]>,
+    /// The signs that are known.
+    pub splits: &'a [Split],
+}
+
+/// A walk back over the first layers of a network.
+pub(super) struct Walk<'a> {
+    pub model: &'a Model,
+    pub bounds: &'a Bounds,
+    /// How many layers: the functional speaks only of their results.
+    pub layers: usize,
+}
+
+/// A sum of absolute values under construction.
+#[derive(Default)]
+struct Sizes {
+    sum: f64,
+    terms: usize,
+}
+
+impl Sizes {
+    fn add(&mut self, term: f64) {
+        self.sum += term.abs();
+        self.terms += 1;
+    }
+
+    // Not below the exact sum.
+    fn above(&self) -> f64 {
+        sum_up(self.sum, self.terms)
+    }
+}
+
+/// What a walk has collected.
+#[derive(Default)]
+struct State {
+    /// The part of the functional that does not depend on scalars.
+    constant: f64,
+    /// Of that part's terms.
+    terms: Sizes,
+    /// Of every number that was added to a coefficient: its absolute value times the scalar's magnitude.
+    rounded: Sizes,
+    /// Magnitudes whose factors may have underflowed.
+    underflowed: Sizes,
+}
+
+impl State {
+    fn add(&mut self, term: f64) {
+        self.constant += term;
+        self.terms.add(term);
+    }
+}
+
+impl Walk<'_> {
+    /// A number that the functional does not fall below on the box; −∞ where none is found. `coefficients` is working
+    /// memory.
+    pub fn lower(&self, start: &Functional, rule: Rule<'_>, coefficients: &mut Vec<f64>) -> f64 {
+        let network = &self.model.network;
+        coefficients.clear();
+        coefficients.resize(self.bounds.lo.len(), 0.0);
+        let mut state = State::default();
+        state.add(start.constant);
+        let mut slack = start.constant_error;
+        for &(scalar, coefficient, error) in &start.terms {
+            let magnitude = self.bounds.magnitude[scalar as usize];
+            coefficients[scalar as usize] = coefficient;
+            state.rounded.add(coefficient * magnitude);
+            if error > 0.0 {
+                slack = add_up(slack, mul_up(error, magnitude));
+            }
+        }
+        let mut relu = network.relus.partition_point(|&layer| layer < self.layers);
+        for (index, layer) in network.layers[..self.layers].iter().enumerate().rev() {
+            let (before, own) = coefficients.split_at_mut(layer.first);
+            let own = &mut own[..layer.len()];
+            match &layer.kind {
+                Kind::Affine(affine) => self.affine(affine, layer.first, before, own, &mut state),
+                Kind::Relu(operands) => {
+                    relu -= 1;
+                    self.splits(rule.splits.iter().filter(|s| s.relu == relu), operands, before, own, &mut state);
+                    let slopes = rule.slopes.map(|slopes| slopes[relu].as_slice());
+                    self.relu(operands, slopes, before, own, &mut state);
+                }
+                Kind::Max(groups) => self.max(groups, before, own, &mut state),
+                Kind::Curve(_, operands) => self.curve(index, operands, before, own, &mut state),
+            }
+        }
+        for (scalar, &coefficient) in coefficients[..network.inputs].iter().enumerate() {
+            let end = if coefficient > 0.0 { self.bounds.lo[scalar] } else { self.bounds.hi[scalar] };
+            state.constant += coefficient * end;
+            state.terms.add(coefficient * self.bounds.magnitude[scalar]);
+        }
+        self.conclude(&state, slack)
+    }
+
+    fn conclude(&self, state: &State, slack: f64) -> f64 {
+        let terms = state.terms.terms;
+        let summed = mul_up(gamma(terms + 1), state.terms.above());
+        let rounded = mul_up(gamma(self.model.fan_out), state.rounded.above());
+        // Every product that was added to a coefficient may have lost half of the smallest number.
+        let products = mul_up(self.model.fan_out as f64, self.bounds.total);
+        let underflowed = add_up(add_up(state.underflowed.above(), products), terms as f64);
+        let errors = [slack, summed, rounded, mul_up(underflowed, TINY)].into_iter().fold(0.0, add_up);
+        let lower = add_down(state.constant, -errors);
+        if lower.is_finite() { lower } else { f64::NEG_INFINITY }
+    }
+
+    fn affine(&self, affine: &Affine, first: usize, before: &mut [f64], own: &mut [f64], state: &mut State) {
+        let reach = &self.bounds.reach[first..];
+        for (result, coefficient) in own.iter_mut().enumerate() {
+            if *coefficient == 0.0 {
+                continue;
+            }
+            if let Some(divisors) = &affine.divisors {
+                *coefficient /= divisors[result];
+                // The quotient stands for itself in the products with weights and bias.
+                state.underflowed.add(reach[result] + affine.bias[result].abs());
+                state.rounded.add(*coefficient * affine.bias[result]);
+            }
+            state.rounded.add(*coefficient * reach[result]);
+            if affine.bias[result] != 0.0 {
+                state.add(*coefficient * affine.bias[result]);
+            }
+        }
+        for block in &affine.blocks {
+            if (0..block.count).any(|row| own[block.first + row * block.step] != 0.0) {
+                transpose(affine, block, own, before);
+            }
+        }
+    }
+
+    // Adds `coefficient` to that of a scalar, as one of the sum's terms.
+    fn pass(&self, scalar: u32, coefficient: f64, before: &mut [f64], state: &mut State) {
+        before[scalar as usize] += coefficient;
+        state.rounded.add(coefficient.abs() * self.bounds.magnitude[scalar as usize]);
+    }
+
+    // On the subdomain s·z ≥ 0, f is at least f − β·s·z.
+    fn splits<'s>(
+        &self,
+        splits: impl Iterator<Item = &'s Split>,
+        operands: &[u32],
+        before: &mut [f64],
+        own: &mut [f64],
+        state: &mut State,
+    ) {
+        for split in splits {
+            let operand = operands[split.element];
+            let coefficient = std::mem::take(&mut own[split.element]);
+            if split.above && coefficient != 0.0 {
+                self.pass(operand, coefficient, before, state);
+            }
+            if split.multiplier != 0.0 {
+                let multiplier = if split.above { -split.multiplier } else { split.multiplier };
+                self.pass(operand, multiplier, before, state);
+            }
+        }
+    }
+
+    fn relu(&self, operands: &[u32], slopes: Option<&[f32]>, before: &mut [f64], own: &[f64], state: &mut State) {
+        for (element, (&coefficient, &operand)) in own.iter().zip(operands).enumerate() {
+            if coefficient == 0.0 {
+                continue;
+            }
+            let (lo, hi) = self.bounds.of(operand);
+            if lo >= 0.0 {
+                self.pass(operand, coefficient, before, state);
+            } else if hi > 0.0 {
+                if coefficient > 0.0 {
+                    let slope = slopes.map_or(f64::from(u8::from(lo + hi > 0.0)), |s| f64::from(s[element]));
+                    if slope != 0.0 {
+                        self.pass(operand, coefficient * slope, before, state);
+                    }
+                } else {
+                    let line = above_relu(lo, hi);
+                    self.pass(operand, coefficient * line.slope, before, state);
+                    state.add(coefficient * line.intercept);
+                }
+            }
+        }
+    }
+
+    // Below: the operand with the largest lower bound. Above: that operand if it is the largest everywhere, else the
+    // largest upper bound.
+    fn max(&self, groups: &Groups, before: &mut [f64], own: &[f64], state: &mut State) {
+        for (index, &coefficient) in own.iter().enumerate() {
+            if coefficient == 0.0 {
+                continue;
+            }
+            let group = groups.group(index);
+            let lo = |place: usize| self.bounds.of(group[place]).0;
+            let best = (1..group.len()).fold(0, |best, place| if lo(place) > lo(best) { place } else { best });
+            let others = group.iter().enumerate().filter(|(place, _)| *place != best);
+            let rival = others.map(|(_, &o)| self.bounds.of(o).1).fold(f64::NEG_INFINITY, f64::max);
+            if coefficient > 0.0 || lo(best) >= rival {
+                self.pass(group[best], coefficient, before, state);
+            } else {
+                state.add(coefficient * rival.max(self.bounds.of(group[best]).1));
+            }
+        }
+    }
+
+    fn curve(&self, index: usize, operands: &[u32], before: &mut [f64], own: &[f64], state: &mut State) {
+        for ((&coefficient, &operand), lines) in own.iter().zip(operands).zip(&self.bounds.lines[index]) {
+            if coefficient == 0.0 {
+                continue;
+            }
+            let line = if coefficient > 0.0 { lines[0] } else { lines[1] };
+            self.pass(operand, coefficient * line.slope, before, state);
+            state.add(coefficient * line.intercept);
+        }
+    }
+}
+
+// Adds to each source's coefficient those of the block's results times the weights.
+fn transpose(affine: &Affine, block: &Block, own: &[f64], before: &mut [f64]) {
+    let sources = affine.sources_of(block);
+    let rows = (0..block.count).map(|row| (own[block.first + row * block.step], affine.row(block, row)));
+    let rows = rows.filter(|(coefficient, _)| *coefficient != 0.0);
+    if block.contiguous && !sources.is_empty() {
+        let target = &mut before[sources[0] as usize..][..sources.len()];
+        for (coefficient, weights) in rows {
+            add_scaled(target, coefficient, weights);
+        }
+    } else if block.count == 1 {
+        for (coefficient, weights) in rows {
+            scatter(sources, weights.iter().map(|w| coefficient * w), before);
+        }
+    } else {
+        let mut sums = vec![0.0; sources.len()];
+        for (coefficient, weights) in rows {
+            add_scaled(&mut sums, coefficient, weights);
+        }
+        scatter(sources, sums.into_iter(), before);
+    }
+}
+
+fn add_scaled(target: &mut [f64], factor: f64, values: &[f64]) {
+    target.iter_mut().zip(values).for_each(|(t, v)| *t += factor * v);
+}
+
+fn scatter(sources: &[u32], values: impl Iterator<Item = f64>, before: &mut [f64]) {
+    for (&source, value) in sources.iter().zip(values) {
+        if source != ZERO {
+            before[source as usize] += value;
+        }
+    }
+}

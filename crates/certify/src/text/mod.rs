@@ -1,0 +1,3 @@
+//! Texts whose words are replaced.
+
+pub mod vectorizers;

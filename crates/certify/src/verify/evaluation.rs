@@ -1,0 +1,173 @@
+//! Bounds of subdomains for given slopes and multipliers: in `f32` to choose splits, in `f64` rounded outward to prove.
+
+use super::combine::STEP;
+use super::lagrangian::Lagrangian;
+use super::network::Network;
+use super::query::{Case, Row};
+use super::root::LayerBounds;
+use super::subdomain::{Layout, Subdomain};
+use crate::Result;
+use num_traits::FromPrimitive;
+use perturb_engine::{Executable, Options};
+use perturb_graph::{Element, Expr, Rounding, Shape, Tensor, grad, substitute, vmap};
+
+/// Compiled bounds of a number of subdomains.
+pub(crate) struct Evaluation {
+    executable: Executable,
+    items: usize,
+    layout: Layout,
+    width: usize,
+    outputs: usize,
+    input: Shape,
+}
+
+impl Evaluation {
+    /// Bounds in the network's type. With [`Rounding::Nearest`] also how much each element's relaxation may cost the bound.
+    ///
+    /// # Errors
+    /// If a primitive has no rule, or the plan exceeds the memory limit.
+    pub fn compile(network: &Network, items: usize, rounding: Rounding, options: &Options) -> Result<Evaluation> {
+        let functional = Expr::try_input("functional", [network.width()], network.input.dtype())?;
+        let lagrangian = Lagrangian::new(network, &functional, rounding)?;
+        let mut outputs = vec![lagrangian.bound.clone()];
+        if rounding == Rounding::Nearest {
+            outputs.extend(costs(&lagrangian)?);
+        }
+        let zeros: Vec<(Expr, Expr)> = lagrangian.shifts.iter().map(|s| (s.clone(), s.like(0.0))).collect();
+        let outputs = substitute(&outputs, &zeros)?;
+        let mut mapped = vec![functional];
+        mapped.extend(lagrangian.bounds.iter().flat_map(|b| [b.lo.clone(), b.hi.clone()]));
+        mapped.extend(lagrangian.slopes.iter().chain(&lagrangian.multipliers).cloned());
+        let batched: Vec<Expr> = mapped
+            .iter()
+            .map(|e| Expr::try_input(e.name().unwrap_or("x"), e.shape().prepend(items), e.dtype()))
+            .collect::<Result<_, _>>()?;
+        let pairs: Vec<(Expr, Expr)> = mapped.into_iter().zip(batched.iter().cloned()).collect();
+        let outputs = vmap(&outputs, &pairs, items)?;
+        let inputs: Vec<Expr> = lagrangian.corners.iter().chain(&batched).cloned().collect();
+        Ok(Evaluation {
+            executable: Executable::compile(&outputs, &inputs, options)?,
+            items,
+            layout: Layout::new(network),
+            width: network.width(),
+            outputs: network.outputs,
+            input: network.input.shape().clone(),
+        })
+    }
+
+    /// Bounds of subdomains, and the costs of their elements `[subdomains][elements of all layers]` if compiled for.
+    ///
+    /// # Errors
+    /// If the executable fails.
+    pub fn run<T: Element + From<f32> + Into<f64> + FromPrimitive>(
+        &self,
+        subdomains: &[&Subdomain],
+        case: &Case,
+        root: &[LayerBounds],
+    ) -> Result<(Vec<f64>, Vec<Vec<f32>>)> {
+        let (mut bounds, mut costs) = (Vec::new(), Vec::new());
+        for chunk in subdomains.chunks(self.items) {
+            let feeds = self.feeds::<T>(chunk, case, root)?;
+            let found = self.executable.run(&feeds.iter().collect::<Vec<_>>())?;
+            for (item, s) in chunk.iter().enumerate() {
+                let constant = combination(s, &case.conjunctions[s.conjunction]).1;
+                let bound: f64 = found[0].as_slice::<T>()[item].into() + constant;
+                bounds.push(if bound.is_nan() { f64::NEG_INFINITY } else { bound.next_down() });
+                if found.len() > 1 {
+                    let of = |layer: &Tensor| {
+                        let width = layer.count() / self.items;
+                        layer.as_slice::<f32>()[item * width..(item + 1) * width].to_vec()
+                    };
+                    costs.push(found[1..].iter().flat_map(of).collect());
+                }
+            }
+        }
+        Ok((bounds, costs))
+    }
+
+    fn feeds<T: Element + From<f32> + FromPrimitive>(
+        &self,
+        subdomains: &[&Subdomain],
+        case: &Case,
+        root: &[LayerBounds],
+    ) -> Result<Vec<Tensor>> {
+        let of = |item: usize| subdomains[item.min(subdomains.len() - 1)];
+        let corner = |values: &[f32]| Tensor::new(&self.input, values.iter().map(|&v| T::from(v)).collect::<Vec<T>>());
+        let mut feeds = vec![corner(&case.lower)?, corner(&case.upper)?];
+        let mut push = |shape: Shape, write: &dyn Fn(&Subdomain, &mut [T])| -> Result<()> {
+            let width = shape.count();
+            let mut values = vec![T::from(0.0); self.items * width];
+            values.chunks_mut(width).enumerate().for_each(|(item, target)| write(of(item), target));
+            feeds.push(Tensor::new(shape.prepend(self.items), values)?);
+            Ok(())
+        };
+        push([self.width].into(), &|s, target| {
+            let coefficients = combination(s, &case.conjunctions[s.conjunction]).0;
+            for (index, coefficient) in coefficients {
+                let at = if index < 0 { self.outputs + (-index - 1) as usize } else { index as usize };
+                target[at] = T::from_f64(coefficient).unwrap_or_default();
+            }
+        })?;
+        for (layer, shape) in self.layout.shapes.iter().enumerate() {
+            for upper in [false, true] {
+                push(shape.clone(), &|s, target| s.write_bounds(layer, &root[layer], upper, target))?;
+            }
+        }
+        for (layer, shape) in self.layout.shapes.iter().enumerate() {
+            push(shape.clone(), &|s, target| {
+                let slopes = self.layout.of(&s.slopes, layer);
+                target.iter_mut().zip(slopes).for_each(|(t, &v)| *t = T::from(v));
+            })?;
+        }
+        for (layer, shape) in self.layout.shapes.iter().enumerate() {
+            push(shape.clone(), &|s, target| {
+                for (split, &beta) in s.splits.iter().zip(&s.multipliers).filter(|(split, _)| split.layer == layer) {
+                    target[split.element] = T::from(if split.active { beta } else { -beta });
+                }
+            })?;
+        }
+        Ok(feeds)
+    }
+}
+
+/// The weights with which constraints are combined to be proved.
+pub(crate) fn exact_weights(subdomain: &Subdomain) -> Vec<f32> {
+    let mut weights: Vec<f32> = subdomain.weights.iter().map(|w| (w / STEP).round().max(0.0) * STEP).collect();
+    if let [one] = weights.as_mut_slice() {
+        *one = 1.0;
+    }
+    weights
+}
+
+// The combination of a conjunction's constraints: coefficients, of inputs by −1 − index, and not more than its constant.
+fn combination(subdomain: &Subdomain, rows: &[Row]) -> (Vec<(isize, f64)>, f64) {
+    let mut sums: std::collections::BTreeMap<isize, f64> = std::collections::BTreeMap::new();
+    let mut constant = 0.0f64;
+    for (weight, row) in exact_weights(subdomain).into_iter().zip(rows).filter(|(w, _)| *w > 0.0) {
+        let outputs = row.outputs.iter().map(|&(i, c)| (i as isize, c));
+        for (index, coefficient) in outputs.chain(row.inputs.iter().map(|&(i, c)| (-1 - i as isize, c))) {
+            *sums.entry(index).or_default() += f64::from(weight) * f64::from(coefficient);
+        }
+        let term = f64::from(weight) * row.constant;
+        let down = |x: f64| if x == 0.0 { x } else { x.next_down() };
+        constant = if rows.len() == 1 { row.constant } else { down(constant + down(term)) };
+    }
+    (sums.into_iter().collect(), constant)
+}
+
+// What fixing the sign of each element may add to the bound, estimated: the coefficient at which the walk arrives at the
+// relu's result times the largest gap between the line it takes there and the function (Bunel et al. 2020 use the upper
+// line's gap; where the lower line is taken, its gap is that of the better half).
+fn costs(lagrangian: &Lagrangian) -> Result<Vec<Expr>> {
+    let coefficients = grad(&lagrangian.bound, &lagrangian.shifts)?;
+    let layers = coefficients.iter().zip(&lagrangian.bounds).zip(&lagrangian.slopes);
+    Ok(layers
+        .map(|((coefficient, bounds), slope)| {
+            let (below, above) = (bounds.lo.neg().relu(), bounds.hi.relu());
+            let width = below.add(&above).maximum(&below.like(1e-30));
+            let upper_gap = below.mul(&above).div(&width);
+            let lower_gap = slope.mul(&below).maximum(&slope.neg().offset(1.0).mul(&above));
+            coefficient.neg().relu().mul(&upper_gap).add(&coefficient.relu().mul(&lower_gap))
+        })
+        .collect())
+}

@@ -1,0 +1,235 @@
+//! Branch and bound over the inputs, for networks of few inputs.
+
+use super::boxes::{BoxBounds, BoxesFound, Corners};
+use super::combine::Planes;
+use super::falsify::Falsifier;
+use super::network::Network;
+use super::query::{Case, Row};
+use super::tree::Growing;
+use super::{End, Watch};
+use crate::Result;
+use crate::check::prover::{Prover, Question};
+use crate::proof::Evidence;
+use perturb_graph::Tensor;
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashSet};
+
+/// Boxes that one executable bounds at a time, and boxes of one round.
+const ITEMS: usize = 64;
+const ROUND: usize = 512;
+/// How much a side counts that the plane does not see, because it still blurs the inner bounds: relative to the plane's mean
+/// slope. Without it some properties of ACAS Xu need eighty times as many boxes.
+const BLUR: f32 = 0.5;
+
+/// A box on which some conjunctions are still open.
+struct Open {
+    corners: Corners,
+    conjunctions: Vec<usize>,
+    /// The least of the conjunctions' best lower bounds, of the box that this one was cut from.
+    bound: f64,
+    place: usize,
+}
+
+impl PartialEq for Open {
+    fn eq(&self, other: &Open) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Open {}
+
+impl PartialOrd for Open {
+    fn partial_cmp(&self, other: &Open) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Open {
+    // The lowest bound first: there a counterexample is most likely.
+    fn cmp(&self, other: &Open) -> Ordering {
+        other.bound.total_cmp(&self.bound).then(other.place.cmp(&self.place))
+    }
+}
+
+/// The executables of a search.
+struct Search {
+    starts: Vec<usize>,
+    constants: Vec<f64>,
+    bounds: BoxBounds,
+}
+
+/// What bounds say of a conjunction on a box.
+struct Found {
+    /// Weights of the constraints of the combination that is highest, and its lowest value.
+    weights: Vec<f32>,
+    least: f64,
+    /// Slopes of its plane.
+    slopes: Vec<f32>,
+}
+
+/// Refutes all conjunctions of a case, or finds a counterexample.
+///
+/// # Errors
+/// If bounds cannot be compiled or computed.
+pub(crate) fn search(
+    network: &Network,
+    prover: &Prover<'_>,
+    index: usize,
+    case: &Case,
+    falsifier: &mut Falsifier,
+    tree: &mut Growing,
+    watch: &Watch,
+) -> Result<End> {
+    if case.conjunctions.iter().any(Vec::is_empty) {
+        return Ok(End::Unknown(
+            "a case asks nothing of the outputs: every input of its box is a counterexample".into(),
+        ));
+    }
+    let search = Search::compile(network, case, watch.settings.memory_limit)?;
+    let whole = Corners { lower: case.lower.clone(), upper: case.upper.clone() };
+    let all = (0..case.conjunctions.len()).collect();
+    let mut heap = BinaryHeap::from([Open { corners: whole, conjunctions: all, bound: f64::NEG_INFINITY, place: 0 }]);
+    while !heap.is_empty() {
+        if let Some(end) = watch.over() {
+            return Ok(end);
+        }
+        let count = heap.len().min(ROUND);
+        let round: Vec<Open> = std::iter::from_fn(|| heap.pop()).take(count).collect();
+        round.iter().for_each(|_| watch.visited());
+        let (mut points, mut cut) = (Vec::new(), Vec::new());
+        for (open, worst) in search.refute(round, prover, index, tree)? {
+            points.extend(lowest_corner(&open.corners, &worst.slopes));
+            cut.push((open, worst));
+        }
+        if let Some(witness) = falsifier.check(index, case, &points)? {
+            return Ok(End::Sat(witness));
+        }
+        for (open, worst) in cut {
+            let Some((input, at)) = widest(&open.corners, &worst.slopes) else {
+                return Ok(End::Unknown("a box that cannot be cut any more stays undecided".into()));
+            };
+            let places = tree.split_input(open.place, input, f64::from(at));
+            for (corners, place) in open.corners.halves(input, at).into_iter().zip(places) {
+                let conjunctions = open.conjunctions.clone();
+                heap.push(Open { corners, conjunctions, bound: worst.least, place });
+            }
+        }
+        watch.open(heap.len(), heap.peek().map(|o| o.bound));
+    }
+    Ok(End::Unsat)
+}
+
+impl Search {
+    fn compile(network: &Network, case: &Case, memory_limit: u64) -> Result<Search> {
+        let rows: Vec<&Row> = case.rows().collect();
+        let mut matrix = vec![0.0; rows.len() * network.width()];
+        for (row, target) in rows.iter().zip(matrix.chunks_mut(network.width())) {
+            row.write(network.outputs, target);
+        }
+        let matrix = Tensor::new([rows.len(), network.width()], matrix)?;
+        let constants: Vec<f64> = rows.iter().map(|r| r.constant).collect();
+        let bounds = BoxBounds::compile(network, &matrix, ITEMS, memory_limit)?;
+        Ok(Search { starts: case.starts(), constants, bounds })
+    }
+
+    /// Closes what can be refuted, and returns the boxes on which something stays open, with what is known of the
+    /// conjunction that is farthest from being refuted.
+    fn refute(
+        &self,
+        round: Vec<Open>,
+        prover: &Prover<'_>,
+        case: usize,
+        tree: &mut Growing,
+    ) -> Result<Vec<(Open, Found)>> {
+        let bounds = self.bounds.run(&round.iter().map(|o| &o.corners).collect::<Vec<_>>())?;
+        let found: Vec<Vec<Found>> = round
+            .iter()
+            .enumerate()
+            .map(|(item, open)| {
+                open.conjunctions.iter().map(|&c| self.found(item, &open.corners, c, &bounds)).collect()
+            })
+            .collect();
+        let (mut asked, mut questions) = (Vec::new(), Vec::new());
+        for (item, open) in round.iter().enumerate() {
+            let mut refutations = Vec::new();
+            for (place, (found, &c)) in found[item].iter().zip(&open.conjunctions).enumerate() {
+                if found.least > 0.0 {
+                    asked.push((item, place));
+                    refutations.push((c, found.weights.as_slice()));
+                }
+            }
+            if !refutations.is_empty() {
+                questions.push(Question { lower: &open.corners.lower, upper: &open.corners.upper, refutations });
+            }
+        }
+        let holds = prover.refuted(case, &questions).into_iter().flatten();
+        let proved: HashSet<(usize, usize)> =
+            asked.into_iter().zip(holds).filter(|(_, h)| *h).map(|(a, _)| a).collect();
+        let mut open_still = Vec::new();
+        for (item, (mut open, found)) in round.into_iter().zip(found).enumerate() {
+            let mut conjunctions = Vec::new();
+            let mut worst: Option<Found> = None;
+            for (place, (c, found)) in open.conjunctions.iter().copied().zip(found).enumerate() {
+                if proved.contains(&(item, place)) {
+                    tree.refute(open.place, c, || evidence(found.weights));
+                    continue;
+                }
+                conjunctions.push(c);
+                if worst.as_ref().is_none_or(|w| found.least < w.least) {
+                    worst = Some(found);
+                }
+            }
+            open.conjunctions = conjunctions;
+            match worst {
+                Some(worst) => open_still.push((open, worst)),
+                None => tree.close(open.place),
+            }
+        }
+        Ok(open_still)
+    }
+
+    // The best combination of a conjunction's constraints on a box, by the planes of the search.
+    fn found(&self, item: usize, corners: &Corners, conjunction: usize, bounds: &BoxesFound) -> Found {
+        let rows = self.starts[conjunction]..self.starts[conjunction + 1];
+        let radius: Vec<f32> = corners.lower.iter().zip(&corners.upper).map(|(l, u)| 0.5 * u - 0.5 * l).collect();
+        let slopes: Vec<&[f32]> = rows
+            .clone()
+            .map(|r| {
+                let start = (item * self.bounds.rows + r) * self.bounds.inputs;
+                &bounds.slopes[start..start + self.bounds.inputs]
+            })
+            .collect();
+        let middle: Vec<f64> = rows
+            .zip(&slopes)
+            .map(|(r, s)| {
+                let reach: f64 = s.iter().zip(&radius).map(|(a, r)| f64::from(a.abs()) * f64::from(*r)).sum();
+                f64::from(bounds.lower[item * self.bounds.rows + r]) + self.constants[r] + reach
+            })
+            .collect();
+        let (weights, least) = Planes { middle: &middle, slopes: slopes.clone(), radius: &radius }.best();
+        let combined = (0..radius.len()).map(|i| slopes.iter().zip(&weights).map(|(s, w)| s[i] * w).sum()).collect();
+        Found { weights, least: if least.is_nan() { f64::NEG_INFINITY } else { least }, slopes: combined }
+    }
+}
+
+fn evidence(weights: Vec<f32>) -> Evidence {
+    Evidence { weights, slopes: None, multipliers: Vec::new() }
+}
+
+// The corner at which a plane of these slopes is lowest.
+fn lowest_corner(corners: &Corners, slopes: &[f32]) -> Vec<f32> {
+    let ends = corners.lower.iter().zip(&corners.upper).zip(slopes);
+    ends.map(|((&l, &u), &s)| if s > 0.0 { l } else { u }).collect()
+}
+
+// The input along which the plane falls most, of those that can be cut, and the cut.
+fn widest(corners: &Corners, slopes: &[f32]) -> Option<(usize, f32)> {
+    let cuts = (0..slopes.len()).map(|i| (i, corners.middle(i)));
+    let mean = slopes.iter().map(|s| s.abs()).sum::<f32>() / slopes.len() as f32;
+    let inside = cuts.filter(|&(i, cut)| corners.lower[i] < cut && cut < corners.upper[i]);
+    inside.max_by(|a, b| {
+        let fall = |i: usize| (slopes[i].abs() + BLUR * mean) * (corners.upper[i] - corners.lower[i]);
+        let finite = |x: f32| if x.is_nan() { 0.0 } else { x };
+        finite(fall(a.0)).total_cmp(&finite(fall(b.0)))
+    })
+}

@@ -1,0 +1,107 @@
+//! Subdomains of branch and bound over the signs of `relu` operands.
+
+use super::network::Network;
+use super::root::LayerBounds;
+use perturb_graph::Shape;
+use std::sync::Arc;
+
+/// One operand's element whose sign is fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Split {
+    pub layer: usize,
+    pub element: usize,
+    /// Whether the operand is at least 0, or at most 0.
+    pub active: bool,
+}
+
+/// A subdomain, and the multipliers with which its bound was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Subdomain {
+    pub conjunction: usize,
+    /// Outermost first.
+    pub splits: Vec<Split>,
+    /// Lower slopes of all elements of all layers, one layer after the other.
+    pub slopes: Arc<Vec<f32>>,
+    /// One for each split.
+    pub multipliers: Vec<f32>,
+    /// One for each constraint of the conjunction, of sum 1.
+    pub weights: Vec<f32>,
+    /// Not above what it bounds but for rounding; −∞ at first.
+    pub bound: f64,
+    /// Number in the tree.
+    pub place: usize,
+}
+
+/// How elements of layers lie one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub shapes: Vec<Shape>,
+    /// Where each layer starts, and where the last ends.
+    pub starts: Vec<usize>,
+}
+
+impl Layout {
+    pub fn new(network: &Network) -> Layout {
+        let shapes: Vec<Shape> = network.operands().iter().map(|z| z.shape().clone()).collect();
+        let mut starts = vec![0];
+        shapes.iter().for_each(|s| starts.push(starts[starts.len() - 1] + s.count()));
+        Layout { shapes, starts }
+    }
+
+    /// The layer and the element within it.
+    pub fn locate(&self, flat: usize) -> (usize, usize) {
+        let layer = self.starts.partition_point(|&s| s <= flat) - 1;
+        (layer, flat - self.starts[layer])
+    }
+
+    pub fn layers(&self) -> usize {
+        self.shapes.len()
+    }
+
+    pub fn of<'a>(&self, all: &'a [f32], layer: usize) -> &'a [f32] {
+        &all[self.starts[layer]..self.starts[layer + 1]]
+    }
+}
+
+impl Subdomain {
+    /// The whole box, with adaptive slopes (Zhang et al. 2018).
+    pub fn root(conjunction: usize, constraints: usize, bounds: &[LayerBounds], place: usize) -> Subdomain {
+        let slope = |(l, u): (&f32, &f32)| f32::from(u8::from(l + u > 0.0));
+        let slopes = bounds.iter().flat_map(|b| b.lower.iter().zip(&b.upper).map(slope)).collect();
+        Subdomain {
+            conjunction,
+            splits: Vec::new(),
+            slopes: Arc::new(slopes),
+            multipliers: Vec::new(),
+            weights: vec![1.0 / constraints.max(1) as f32; constraints],
+            bound: f64::NEG_INFINITY,
+            place,
+        }
+    }
+
+    /// Both halves.
+    pub fn children(&self, layer: usize, element: usize, places: [usize; 2]) -> [Subdomain; 2] {
+        [false, true].map(|active| {
+            let mut child = self.clone();
+            child.splits.push(Split { layer, element, active });
+            child.multipliers.push(0.0);
+            child.place = places[usize::from(active)];
+            child
+        })
+    }
+
+    /// Writes the bounds of one layer's operand.
+    pub fn write_bounds<T: From<f32> + Copy>(&self, layer: usize, root: &LayerBounds, upper: bool, target: &mut [T]) {
+        let source = if upper { &root.upper } else { &root.lower };
+        target.iter_mut().zip(source).for_each(|(t, &s)| *t = T::from(s));
+        for split in self.splits.iter().filter(|s| s.layer == layer && s.active != upper) {
+            let end = source[split.element];
+            target[split.element] = T::from(if upper { end.min(0.0) } else { end.max(0.0) });
+        }
+    }
+
+    /// Whether the sign of an element is open.
+    pub fn is_open(&self, layer: usize, element: usize, root: &[LayerBounds]) -> bool {
+        root[layer].straddles(element) && !self.splits.iter().any(|s| (s.layer, s.element) == (layer, element))
+    }
+}

@@ -1,0 +1,94 @@
+//! The tree of subdomains that a search grows, kept to be written down as a proof.
+
+use crate::proof::{Evidence, Node, Tree};
+
+/// Why a subdomain has no subtrees any more, or which ones.
+enum Split {
+    Open,
+    Input { index: u32, at: f64, below: usize, above: usize },
+    Relu { layer: u32, element: u32, below: usize, above: usize },
+    Done,
+}
+
+struct Subdomain {
+    refuted: Vec<(u32, Evidence)>,
+    split: Split,
+}
+
+/// A growing tree. Subdomains are numbered as they are made; the root is 0.
+pub(crate) struct Growing {
+    subdomains: Vec<Subdomain>,
+    keep: bool,
+}
+
+impl Growing {
+    /// A tree of its root only; if `keep` is false, nothing is ever stored.
+    pub fn new(keep: bool) -> Growing {
+        let mut tree = Growing { subdomains: Vec::new(), keep };
+        tree.push();
+        tree
+    }
+
+    fn push(&mut self) -> usize {
+        if self.keep {
+            self.subdomains.push(Subdomain { refuted: Vec::new(), split: Split::Open });
+        }
+        self.subdomains.len().saturating_sub(1)
+    }
+
+    /// Notes that a conjunction is refuted on a subdomain.
+    pub fn refute(&mut self, at: usize, conjunction: usize, evidence: impl FnOnce() -> Evidence) {
+        if self.keep {
+            self.subdomains[at].refuted.push((conjunction as u32, evidence()));
+        }
+    }
+
+    /// Notes that nothing is left to refute on a subdomain.
+    pub fn close(&mut self, at: usize) {
+        if self.keep {
+            self.subdomains[at].split = Split::Done;
+        }
+    }
+
+    /// Splits a subdomain along an input; returns both halves.
+    pub fn split_input(&mut self, at: usize, index: usize, cut: f64) -> [usize; 2] {
+        let halves = [self.push(), self.push()];
+        if self.keep {
+            let [below, above] = halves;
+            self.subdomains[at].split = Split::Input { index: index as u32, at: cut, below, above };
+        }
+        halves
+    }
+
+    /// Splits a subdomain by the sign of a `relu`'s operand; returns both parts.
+    pub fn split_relu(&mut self, at: usize, layer: usize, element: usize) -> [usize; 2] {
+        let halves = [self.push(), self.push()];
+        if self.keep {
+            let [below, above] = halves;
+            self.subdomains[at].split = Split::Relu { layer: layer as u32, element: element as u32, below, above };
+        }
+        halves
+    }
+
+    /// The tree in preorder.
+    pub fn finish(mut self, covers: Vec<u32>) -> Tree {
+        let (mut nodes, mut pending) = (Vec::new(), vec![0]);
+        while let Some(at) = pending.pop() {
+            let Some(subdomain) = self.subdomains.get_mut(at) else { continue };
+            let refuted = std::mem::take(&mut subdomain.refuted);
+            nodes.extend(refuted.into_iter().map(|(conjunction, evidence)| Node::Refuted { conjunction, evidence }));
+            match subdomain.split {
+                Split::Input { index, at, below, above } => {
+                    nodes.push(Node::Input { index, at });
+                    pending.extend([above, below]);
+                }
+                Split::Relu { layer, element, below, above } => {
+                    nodes.push(Node::Relu { layer, element });
+                    pending.extend([above, below]);
+                }
+                Split::Open | Split::Done => nodes.push(Node::Done),
+            }
+        }
+        Tree { covers, nodes }
+    }
+}

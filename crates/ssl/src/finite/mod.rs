@@ -1,0 +1,3 @@
+//! Worlds in which learning has a closed form.
+
+pub mod stepwise;
