@@ -3,6 +3,9 @@
 /// Weights are multiples of this, so that combined coefficients are exact.
 pub(crate) const STEP: f32 = 1.0 / 4096.0;
 
+/// Steps of the ascent.
+const ROUNDS: u16 = 32;
+
 /// Planes below the left sides of a conjunction's constraints on a box: `middle[k] + slopes[k]·(x − centre)`.
 pub(crate) struct Planes<'a> {
     pub middle: &'a [f64],
@@ -23,9 +26,9 @@ impl Planes<'_> {
         self.slopes.iter().zip(weights).map(|(s, &w)| f64::from(s[input]) * f64::from(w)).sum()
     }
 
-    /// Weights, multiples of [`STEP`] of sum 1, whose combination has nearly the greatest least value, and that value.
-    /// It is concave in the weights: by multiplicative ascent along supergradients from the best single constraint and
-    /// from equal weights.
+    /// Weights, multiples of [`STEP`] of sum 1, whose combination has nearly the greatest least value, and that value; any
+    /// at which it is positive will do. The value is concave in the weights: by multiplicative ascent along supergradients
+    /// from equal weights, if no constraint alone is positive.
     pub fn best(&self) -> (Vec<f32>, f64) {
         let count = self.middle.len();
         let single = |k: usize| -> Vec<f32> { (0..count).map(|j| f32::from(u8::from(j == k))).collect() };
@@ -40,7 +43,8 @@ impl Planes<'_> {
             return best;
         }
         let mut weights = vec![1.0 / count as f32; count];
-        for step in 0..24 {
+        let mut sum = vec![0.0f32; count];
+        for step in 0..ROUNDS {
             let corner: Vec<f64> =
                 (0..self.radius.len()).map(|i| -self.slope(&weights, i).signum() * f64::from(self.radius[i])).collect();
             let values: Vec<f64> = (0..count)
@@ -49,13 +53,20 @@ impl Planes<'_> {
                     self.middle[k] + along.sum::<f64>()
                 })
                 .collect();
-            let spread = values.iter().fold(0.0f64, |m, v| m.max(v.abs())).max(1e-30);
-            let rate = 2.0 / f64::from(1 + step / 4);
-            let raised = weights.iter().zip(&values).map(|(&w, v)| w * (rate * v / spread).exp() as f32);
+            let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &v| (l.min(v), h.max(v)));
+            let rate = 1.5 / f64::from(1 + step).sqrt() / (high - low).max(1e-30);
+            let raised = weights.iter().zip(&values).map(|(&w, v)| w * (rate * (v - low)).exp() as f32);
             weights = rounded(&raised.collect::<Vec<f32>>());
-            let value = self.least(&weights);
-            if value > best.1 {
-                best = (weights.clone(), value);
+            // The path goes to and fro across a ridge, which its mean is near to.
+            sum.iter_mut().zip(&weights).for_each(|(s, w)| *s += w);
+            for candidate in [weights.clone(), rounded(&sum)] {
+                let value = self.least(&candidate);
+                if value > best.1 {
+                    best = (candidate, value);
+                }
+            }
+            if best.1 > 0.0 {
+                break;
             }
         }
         best
@@ -77,13 +88,13 @@ fn rounded(weights: &[f32]) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    // On [−1, 1], x + 0.2 and −x + 0.2 are both negative somewhere, and their mean is 0.2 everywhere.
+    // On [−1, 1], x − 0.2 and −x − 0.2 reach −1.2, and their mean is −0.2 everywhere.
     #[test]
     fn two_opposite_planes_are_combined() {
         let (a, b) = ([1.0f32], [-1.0f32]);
-        let planes = Planes { middle: &[0.2, 0.2], slopes: vec![&a, &b], radius: &[1.0] };
+        let planes = Planes { middle: &[-0.2, -0.2], slopes: vec![&a, &b], radius: &[1.0] };
         let (weights, value) = planes.best();
-        assert!((value - 0.2).abs() < 1e-3, "{weights:?}: {value}");
+        assert!((value + 0.2).abs() < 0.02, "{weights:?}: {value}");
         assert_eq!(weights.iter().sum::<f32>(), 1.0);
     }
 
@@ -91,8 +102,11 @@ mod tests {
     #[test]
     fn the_best_combination_is_nearly_found() {
         let slopes = [[0.7f32, -0.2], [-0.5, 0.9], [0.1, -0.8]];
-        let planes =
-            Planes { middle: &[0.1, -0.05, 0.2], slopes: slopes.iter().map(|s| &s[..]).collect(), radius: &[0.5, 0.4] };
+        let planes = Planes {
+            middle: &[-0.1, -0.25, 0.0],
+            slopes: slopes.iter().map(|s| &s[..]).collect(),
+            radius: &[0.5, 0.4],
+        };
         let mut grid = f64::NEG_INFINITY;
         for i in 0..=100 {
             for j in 0..=100 - i {

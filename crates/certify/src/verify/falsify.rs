@@ -1,10 +1,12 @@
 //! Looking for counterexamples.
 
 use super::network::Network;
-use super::query::Case;
+use super::query::{Case, Row};
 use crate::Result;
+use crate::exact::{Confirmation, confirm};
 use perturb_engine::{Executable, Options};
-use perturb_graph::{DType, Expr, Interval, Rounding, Tensor, grad, try_interval, vmap};
+use perturb_graph::{DType, Expr, Graph, Interval, Rounding, Tensor, grad, try_interval, vmap};
+use perturb_onnx::vnnlib::Property;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -34,7 +36,9 @@ pub(crate) struct Effort {
 }
 
 /// Executables that evaluate points and move them towards a counterexample.
-pub(crate) struct Falsifier {
+pub(crate) struct Falsifier<'a> {
+    graph: &'a Graph,
+    property: &'a Property,
     forward: Executable,
     descent: Executable,
     enclosure: Executable,
@@ -46,18 +50,18 @@ pub(crate) struct Falsifier {
     rng: ChaCha8Rng,
 }
 
-impl Falsifier {
+impl<'a> Falsifier<'a> {
     /// Compiles for conjunctions of at most `rows` constraints.
     ///
     /// # Errors
     /// If a primitive has no kernel or a plan exceeds the memory limit.
     pub fn compile(
-        network: &Network,
-        double: &Network,
+        (graph, property): (&'a Graph, &'a Property),
+        (network, double): (&Network, &Network),
         rows: usize,
         seed: u64,
         options: &Options,
-    ) -> Result<Falsifier> {
+    ) -> Result<Falsifier<'a>> {
         let batched = |e: &Expr| Expr::try_input(e.name().unwrap_or("x"), e.shape().prepend(POINTS), e.dtype());
         let x = batched(&network.input)?;
         let values = vmap(&[network.values.clone()], &[(network.input.clone(), x.clone())], POINTS)?;
@@ -89,6 +93,8 @@ impl Falsifier {
         let exact = try_interval(&[double.values.clone()], &[(double.input.clone(), at)], Rounding::Outward)?.remove(0);
         let enclosure = Executable::compile(&[exact.lo, exact.hi], &[double.input.clone()], options)?;
         Ok(Falsifier {
+            graph,
+            property,
             forward,
             descent,
             enclosure,
@@ -119,7 +125,7 @@ impl Falsifier {
             let values = found[0].as_slice::<f32>();
             for (point, values) in batch.chunks(self.inputs).zip(values.chunks(self.width)) {
                 let outputs = &values[..self.outputs];
-                let broken = |rows: &Vec<_>| rows.iter().all(|row: &super::query::Row| row.at(point, outputs) <= 0.0);
+                let broken = |rows: &Vec<_>| rows.iter().all(|row: &Row| row.at(point, outputs) <= 0.0);
                 for (conjunction, _) in case.conjunctions.iter().enumerate().filter(|(_, rows)| broken(rows)) {
                     let witness =
                         Witness { inputs: point.to_vec(), outputs: outputs.to_vec(), case: index, conjunction };
@@ -132,20 +138,29 @@ impl Falsifier {
         Ok(None)
     }
 
-    // Whether all constraints hold in real arithmetic too.
+    // Whether it is one in exact arithmetic; where a network has no exact values, by their enclosure in f64.
     fn confirm(&self, case: &Case, witness: &Witness) -> Result<bool> {
         let point: Vec<f64> = witness.inputs.iter().map(|&x| f64::from(x)).collect();
         let ends = self.enclosure.run(&[&Tensor::new(self.shape.as_slice(), point.clone())?])?;
         let (lo, hi) = (ends[0].as_slice::<f64>(), ends[1].as_slice::<f64>());
-        let rows = &case.conjunctions[witness.conjunction];
-        Ok(rows.iter().all(|row| {
-            let terms = row.outputs.iter().map(|&(i, c)| f64::from(c) * if c > 0.0 { hi[i] } else { lo[i] });
-            let terms: Vec<f64> =
-                terms.chain(row.inputs.iter().map(|&(i, c)| f64::from(c) * point[i])).chain([row.constant]).collect();
-            // The constant is not above the one as written, by at most a unit in its last place.
+        // Least and greatest value of a left side; the constant is as written but for a unit in its last place.
+        let side = |row: &Row, upper: bool| {
+            let end = |(i, c): (usize, f32)| f64::from(c) * if (c > 0.0) == upper { hi[i] } else { lo[i] };
+            let terms = row.outputs.iter().map(|&t| end(t));
+            let inputs = row.inputs.iter().map(|&(i, c)| f64::from(c) * point[i]);
+            let terms: Vec<f64> = terms.chain(inputs).chain([row.constant]).collect();
             let slack = terms.iter().map(|t| t.abs()).sum::<f64>() * (terms.len() + 2) as f64 * f64::EPSILON;
-            terms.iter().sum::<f64>() + slack <= 0.0
-        }))
+            terms.iter().sum::<f64>() + if upper { slack } else { -slack }
+        };
+        let rows = &case.conjunctions[witness.conjunction];
+        if rows.iter().any(|row| side(row, false) > 0.0) {
+            return Ok(false);
+        }
+        match confirm(self.graph, self.property, &witness.inputs) {
+            Ok(Confirmation::Counterexample { .. }) => Ok(true),
+            Ok(Confirmation::Not { .. }) => Ok(false),
+            Ok(Confirmation::Undecided { .. }) | Err(_) => Ok(rows.iter().all(|row| side(row, true) < 0.0)),
+        }
     }
 
     /// Random points of the box, and its middle.

@@ -76,7 +76,7 @@ pub(crate) fn search(
     prover: &Prover<'_>,
     index: usize,
     case: &Case,
-    falsifier: &mut Falsifier,
+    falsifier: &mut Falsifier<'_>,
     tree: &mut Growing,
     watch: &Watch,
 ) -> Result<End> {

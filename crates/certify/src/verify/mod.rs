@@ -31,8 +31,20 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 use tree::Growing;
 
-/// Networks of at most as many inputs are split along their inputs, others by the signs of `relu` operands.
+/// Networks of at most as many inputs are split along their inputs unless told otherwise.
 const FEW_INPUTS: usize = 20;
+
+/// Along what a search splits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Branching {
+    /// Along inputs for networks of at most 20 inputs, by the signs of `relu` operands for others.
+    #[default]
+    Automatic,
+    /// Along inputs.
+    Inputs,
+    /// By the signs of `relu` operands.
+    Relus,
+}
 
 /// Limits and choices of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +53,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Most bytes of working memory of one executable, constants not counted.
     pub memory_limit: u64,
+    /// Along what to split.
+    pub branching: Branching,
     /// Most subdomains that are kept open.
     pub most_open: usize,
     /// Seed of the starting points of attacks.
@@ -55,6 +69,7 @@ impl Default for Settings {
         Settings {
             timeout: Duration::from_secs(120),
             memory_limit: 2 << 30,
+            branching: Branching::Automatic,
             most_open: 2_000_000,
             seed: 0,
             proof: false,
@@ -201,16 +216,15 @@ pub fn verify(
         report: RefCell::new(Box::new(report)),
     };
     let mut proof = Proof { cases: Vec::new() };
-    let prover = Prover::new(network, property)?;
-    let verdict = decide(&single, &prover, &query, &watch, &mut proof)?;
+    let verdict = decide((network, property), &single, &query, &watch, &mut proof)?;
     let kept = settings.proof && verdict == Verdict::Unsat;
     let (subdomains, seconds) = (watch.subdomains.get(), watch.started.elapsed().as_secs_f64());
     Ok(Outcome { verdict, proof: kept.then_some(proof), subdomains, seconds })
 }
 
 fn decide(
+    (graph, property): (&Graph, &Property),
     single: &Network,
-    prover: &Prover<'_>,
     query: &Query,
     watch: &Watch<'_>,
     proof: &mut Proof,
@@ -219,9 +233,10 @@ fn decide(
         return Ok(Verdict::Timeout);
     }
     let double = single.in_double()?;
+    let prover = Prover::new(graph, property);
     let rows = query.cases.iter().flat_map(|c| &c.conjunctions).map(Vec::len).max().unwrap_or(0).max(1);
     let options = Options { memory_limit: watch.settings.memory_limit };
-    let mut falsifier = Falsifier::compile(single, &double, rows, watch.settings.seed, &options)?;
+    let mut falsifier = Falsifier::compile((graph, property), (single, &double), rows, watch.settings.seed, &options)?;
     let late = || watch.late();
     for (index, case) in query.cases.iter().enumerate() {
         let points = falsifier.random(case, 256);
@@ -237,7 +252,12 @@ fn decide(
     for (index, case) in query.cases.iter().enumerate() {
         watch.cases.set((index, query.cases.len()));
         let mut tree = Growing::new(watch.settings.proof);
-        let end = if single.inputs() <= FEW_INPUTS || single.relus.is_empty() {
+        let by_inputs = match watch.settings.branching {
+            Branching::Automatic => single.inputs() <= FEW_INPUTS || single.relus.is_empty(),
+            branching => branching == Branching::Inputs,
+        };
+        let end = if by_inputs {
+            let prover = prover.as_ref().map_err(|e| e.clone())?;
             input_split::search(single, prover, index, case, &mut falsifier, &mut tree, watch)?
         } else {
             relu_split::search(single, &double, index, case, &mut falsifier, &mut tree, watch)?

@@ -72,7 +72,7 @@ pub(crate) fn search(
     double: &Network,
     index: usize,
     case: &Case,
-    falsifier: &mut Falsifier,
+    falsifier: &mut Falsifier<'_>,
     tree: &mut Growing,
     watch: &Watch<'_>,
 ) -> Result<End> {
