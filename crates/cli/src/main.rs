@@ -60,6 +60,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // `perturb data list | head` ends quietly, as other commands do.
+    sigpipe::reset();
     let cli = Cli::parse();
     if let Some(threads) = cli.threads {
         // Fails only if a pool exists already, and none does before this.

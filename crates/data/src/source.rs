@@ -167,7 +167,7 @@ impl Read for Limited {
 }
 
 fn damaged(path: &Path, error: &io::Error) -> DataError {
-    DataError::malformed(path, format!("the compressed data are damaged or cut off ({error}); fetch the file again"))
+    DataError::malformed(path, format!("the compressed data are damaged or cut off ({error}); move the file away and fetch it again"))
 }
 
 fn expanded(compressed: u64) -> u64 {
