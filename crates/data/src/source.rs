@@ -167,7 +167,10 @@ impl Read for Limited {
 }
 
 fn damaged(path: &Path, error: &io::Error) -> DataError {
-    DataError::malformed(path, format!("the compressed data are damaged or cut off ({error}); move the file away and fetch it again"))
+    DataError::malformed(
+        path,
+        format!("the compressed data are damaged or cut off ({error}); move the file away and fetch it again"),
+    )
 }
 
 fn expanded(compressed: u64) -> u64 {

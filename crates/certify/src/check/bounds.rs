@@ -163,12 +163,18 @@ impl Bounds {
         let mut gathered = Gathered::default();
         for block in &affine.blocks {
             gathered.fill(self, affine.sources_of(block));
-            for row in 0..block.count {
-                let result = block.first + row * block.step;
-                let (lo, hi, reach) = gathered.row(affine.row(block, row), affine.bias[result]);
-                let at = first + result;
-                (self.lo[at], self.hi[at], self.reach[at]) = (lo, hi, reach);
-            }
+            // As in walks: the same operations in wider registers.
+            pulp::Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for row in 0..block.count {
+                        let result = block.first + row * block.step;
+                        let (lo, hi, reach) = gathered.row(affine.row(block, row), affine.bias[result]);
+                        let at = first + result;
+                        (self.lo[at], self.hi[at], self.reach[at]) = (lo, hi, reach);
+                    }
+                },
+            );
         }
         if let Some(divisors) = &affine.divisors {
             for (at, &divisor) in (first..).zip(divisors) {
@@ -230,6 +236,7 @@ impl Gathered {
     }
 
     // Bounds of Σ weight·source + bias, and of Σ |weight|·magnitude.
+    #[inline(always)]
     fn row(&self, weights: &[f64], bias: f64) -> (f64, f64, f64) {
         let [center, radius, reach] = weighted_sums(weights, &self.center, &self.radius, &self.magnitude);
         let terms = weights.len();

@@ -1,8 +1,10 @@
 //! Refutations on boxes as a search finds them, decided as [`check`](super::check()) decides them in a proof.
 
 use super::bounds::{Bounds, Model, Walked};
-use super::walk::{Rule, Walk};
+use super::network::Network;
+use super::walk::{Rule, Split, Walk};
 use super::{CheckError, combination, lower, rounding};
+use crate::proof::Evidence;
 use perturb_graph::Graph;
 use perturb_onnx::vnnlib::Property;
 use rayon::prelude::*;
@@ -16,35 +18,92 @@ pub(crate) struct Question<'a> {
     pub refutations: Vec<(usize, &'a [f32])>,
 }
 
+/// An operand of a `relu` whose sign is fixed on a piece of a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sign {
+    /// Which `relu`, and which element of its operand.
+    pub relu: usize,
+    pub element: usize,
+    /// Whether it is at least 0, or at most 0.
+    pub above: bool,
+}
+
+/// Intervals of all of a network's scalars over a box.
+pub(crate) struct Enclosure(Bounds);
+
+impl Enclosure {
+    /// Bounds of a scalar.
+    pub fn of(&self, scalar: u32) -> (f64, f64) {
+        self.0.of(scalar)
+    }
+}
+
 /// A network that refutations are about.
 pub(crate) struct Prover<'a> {
     model: Model,
     property: &'a Property,
+    /// The box of each case, rounded outwards.
+    boxes: Vec<Vec<(f64, f64)>>,
 }
 
 impl<'a> Prover<'a> {
     /// # Errors
     /// If the network has an operation that cannot be checked.
     pub fn new(network: &Graph, property: &'a Property) -> Result<Prover<'a>, CheckError> {
-        Ok(Prover { model: Model::new(lower::lower(network).map_err(CheckError::Network)?), property })
+        let model = Model::new(lower::lower(network).map_err(CheckError::Network)?);
+        let ends = |(lo, hi): &(_, _)| (rounding::enclose(lo).0, rounding::enclose(hi).1);
+        let boxes = property.cases.iter().map(|case| case.bounds.iter().map(ends).collect());
+        Ok(Prover { model, property, boxes: boxes.collect() })
+    }
+
+    /// The network in the checker's form.
+    pub fn network(&self) -> &Network {
+        &self.model.network
+    }
+
+    /// Intervals over a box of one case, as the checker finds them first.
+    pub fn enclose(&self, case: usize, lower: &[f32], upper: &[f32]) -> Enclosure {
+        Enclosure(Bounds::tightened(&self.model, &self.inside(case, lower, upper), None, Walked::Open))
+    }
+
+    /// Whether the evidence refutes a conjunction on the piece of a box that `signs` cut out.
+    pub fn refutes(
+        &self,
+        case: usize,
+        enclosure: &Enclosure,
+        conjunction: usize,
+        evidence: &Evidence,
+        signs: &[Sign],
+    ) -> bool {
+        let splits = signs.iter().zip(&evidence.multipliers).map(|(sign, &multiplier)| Split {
+            relu: sign.relu,
+            element: sign.element,
+            above: sign.above,
+            multiplier: f64::from(multiplier),
+        });
+        let start = combination(&self.model, &self.property.cases[case].any_of[conjunction], &evidence.weights);
+        let rule = Rule { slopes: evidence.slopes.as_deref(), splits: &splits.collect::<Vec<_>>() };
+        let layers = self.model.network.layers.len();
+        Walk { model: &self.model, bounds: &enclosure.0, layers }.lower(&start, rule, &mut Vec::new()) > 0.0
+    }
+
+    // A box within that of its case.
+    fn inside(&self, case: usize, lower: &[f32], upper: &[f32]) -> Vec<(f64, f64)> {
+        let corners = lower.iter().zip(upper).zip(&self.boxes[case]);
+        corners.map(|((&l, &u), &(lo, hi))| (f64::from(l).max(lo), f64::from(u).min(hi))).collect()
     }
 
     /// For each box, whether each of its refutations holds: the combination is positive on all of the box.
     pub fn refuted(&self, case: usize, questions: &[Question<'_>]) -> Vec<Vec<bool>> {
-        let case = &self.property.cases[case];
-        let whole: Vec<(f64, f64)> =
-            case.bounds.iter().map(|(lo, hi)| (rounding::enclose(lo).0, rounding::enclose(hi).1)).collect();
         let layers = self.model.network.layers.len();
         let decide = |question: &Question<'_>| -> Vec<bool> {
-            let corners = question.lower.iter().zip(question.upper).zip(&whole);
-            let inputs: Vec<(f64, f64)> =
-                corners.map(|((&l, &u), &(lo, hi))| (f64::from(l).max(lo), f64::from(u).min(hi))).collect();
+            let inputs = self.inside(case, question.lower, question.upper);
             let mut coefficients = Vec::new();
             let mut holds = |walked: Walked| -> Vec<bool> {
                 let bounds = Bounds::tightened(&self.model, &inputs, None, walked);
                 let walk = Walk { model: &self.model, bounds: &bounds, layers };
                 let positive = |&(conjunction, weights): &(usize, &[f32])| {
-                    let start = combination(&self.model, &case.any_of[conjunction], weights);
+                    let start = combination(&self.model, &self.property.cases[case].any_of[conjunction], weights);
                     walk.lower(&start, Rule { slopes: None, splits: &[] }, &mut coefficients) > 0.0
                 };
                 question.refutations.iter().map(positive).collect()

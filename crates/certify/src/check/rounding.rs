@@ -10,6 +10,7 @@ pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 pub(super) const TINY: f64 = f64::from_bits(1);
 
 /// γ_n = nu/(1 − nu), rounded up (Higham 2002, lemma 3.1).
+#[inline(always)]
 pub(super) fn gamma(terms: usize) -> f64 {
     // Exact: u is a power of two, and there are less than 2⁵³ terms.
     let nu = terms as f64 * UNIT;
@@ -17,21 +18,25 @@ pub(super) fn gamma(terms: usize) -> f64 {
 }
 
 /// a + b, not below the exact sum.
+#[inline(always)]
 pub(super) fn add_up(a: f64, b: f64) -> f64 {
     (a + b).next_up()
 }
 
 /// a + b, not above the exact sum.
+#[inline(always)]
 pub(super) fn add_down(a: f64, b: f64) -> f64 {
     (a + b).next_down()
 }
 
 /// a·b, not below the exact product.
+#[inline(always)]
 pub(super) fn mul_up(a: f64, b: f64) -> f64 {
     (a * b).next_up()
 }
 
 /// Not below the exact value of a sum of `terms` products of numbers that are not negative, computed as `computed`.
+#[inline(always)]
 pub(super) fn sum_up(computed: f64, terms: usize) -> f64 {
     let relative = mul_up(computed, (1.0 + gamma(terms + 1)).next_up());
     add_up(relative, mul_up(terms as f64, TINY))
@@ -63,6 +68,7 @@ pub(super) fn nearest(value: &BigRational) -> (f64, f64) {
 const LANES: usize = 4;
 
 /// Σ w·c, Σ |w|·r and Σ |w|·m.
+#[inline(always)]
 pub(super) fn weighted_sums(weights: &[f64], center: &[f64], radius: &[f64], magnitude: &[f64]) -> [f64; 3] {
     let mut sums = [[0.0; LANES]; 3];
     let whole = weights.len() / LANES * LANES;

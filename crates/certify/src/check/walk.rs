@@ -95,6 +95,15 @@ impl Walk<'_> {
     /// A number that the functional does not fall below on the box; −∞ where none is found. `coefficients` is working
     /// memory.
     pub fn lower(&self, start: &Functional, rule: Rule<'_>, coefficients: &mut Vec<f64>) -> f64 {
+        // With the widest registers at hand; the operations and their order are the same with all.
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || self.lower_here(start, rule, coefficients),
+        )
+    }
+
+    #[inline(always)]
+    fn lower_here(&self, start: &Functional, rule: Rule<'_>, coefficients: &mut Vec<f64>) -> f64 {
         let network = &self.model.network;
         coefficients.clear();
         coefficients.resize(self.bounds.lo.len(), 0.0);
@@ -133,6 +142,7 @@ impl Walk<'_> {
         self.conclude(&state, slack)
     }
 
+    #[inline(always)]
     fn conclude(&self, state: &State, slack: f64) -> f64 {
         let terms = state.terms.terms;
         let summed = mul_up(gamma(terms + 1), state.terms.above());
@@ -145,6 +155,7 @@ impl Walk<'_> {
         if lower.is_finite() { lower } else { f64::NEG_INFINITY }
     }
 
+    #[inline(always)]
     fn affine(&self, affine: &Affine, first: usize, before: &mut [f64], own: &mut [f64], state: &mut State) {
         let reach = &self.bounds.reach[first..];
         for (result, coefficient) in own.iter_mut().enumerate() {
@@ -170,12 +181,14 @@ impl Walk<'_> {
     }
 
     // Adds `coefficient` to that of a scalar, as one of the sum's terms.
+    #[inline(always)]
     fn pass(&self, scalar: u32, coefficient: f64, before: &mut [f64], state: &mut State) {
         before[scalar as usize] += coefficient;
         state.rounded.add(coefficient.abs() * self.bounds.magnitude[scalar as usize]);
     }
 
     // On the subdomain s·z ≥ 0, f is at least f − β·s·z.
+    #[inline(always)]
     fn splits<'s>(
         &self,
         splits: impl Iterator<Item = &'s Split>,
@@ -197,6 +210,7 @@ impl Walk<'_> {
         }
     }
 
+    #[inline(always)]
     fn relu(&self, operands: &[u32], slopes: Option<&[f32]>, before: &mut [f64], own: &[f64], state: &mut State) {
         for (element, (&coefficient, &operand)) in own.iter().zip(operands).enumerate() {
             if coefficient == 0.0 {
@@ -222,6 +236,7 @@ impl Walk<'_> {
 
     // Below: the operand with the largest lower bound. Above: that operand if it is the largest everywhere, else the
     // largest upper bound.
+    #[inline(always)]
     fn max(&self, groups: &Groups, before: &mut [f64], own: &[f64], state: &mut State) {
         for (index, &coefficient) in own.iter().enumerate() {
             if coefficient == 0.0 {
@@ -240,6 +255,7 @@ impl Walk<'_> {
         }
     }
 
+    #[inline(always)]
     fn curve(&self, index: usize, operands: &[u32], before: &mut [f64], own: &[f64], state: &mut State) {
         for ((&coefficient, &operand), lines) in own.iter().zip(operands).zip(&self.bounds.lines[index]) {
             if coefficient == 0.0 {
@@ -253,6 +269,7 @@ impl Walk<'_> {
 }
 
 // Adds to each source's coefficient those of the block's results times the weights.
+#[inline(always)]
 fn transpose(affine: &Affine, block: &Block, own: &[f64], before: &mut [f64]) {
     let sources = affine.sources_of(block);
     let rows = (0..block.count).map(|row| (own[block.first + row * block.step], affine.row(block, row)));
@@ -275,10 +292,12 @@ fn transpose(affine: &Affine, block: &Block, own: &[f64], before: &mut [f64]) {
     }
 }
 
+#[inline(always)]
 fn add_scaled(target: &mut [f64], factor: f64, values: &[f64]) {
     target.iter_mut().zip(values).for_each(|(t, v)| *t += factor * v);
 }
 
+#[inline(always)]
 fn scatter(sources: &[u32], values: impl Iterator<Item = f64>, before: &mut [f64]) {
     for (&source, value) in sources.iter().zip(values) {
         if source != ZERO {

@@ -43,6 +43,8 @@ pub(crate) struct BoxesFound {
     pub lower: Vec<f32>,
     /// Slopes of the planes below, `[boxes · rows · inputs]`.
     pub slopes: Vec<f32>,
+    /// How many operands of `relu`s have an open sign, `[boxes]`.
+    pub open_signs: Vec<f32>,
 }
 
 impl BoxBounds {
@@ -61,7 +63,14 @@ impl BoxBounds {
             let of = grad(&lower.slice_axis(0, row, row + 1).reshape([]), &corners)?;
             planes.push(of[0].add(&of[1]).reshape([1, network.inputs()]));
         }
-        let outputs = [lower, Expr::try_concat(&planes, 0)?];
+        let mut open = Expr::constant(Tensor::scalar(0.0f32));
+        for operand in relu_operands(&values) {
+            let bounds = bounder.bounds(&operand);
+            let zero = bounds.lo.like(0.0);
+            let straddles = zero.greater(&bounds.lo).mul(&bounds.hi.greater(&zero));
+            open = open.add(&Expr::select(&straddles, &bounds.lo.like(1.0), &zero).sum());
+        }
+        let outputs = [lower, Expr::try_concat(&planes, 0)?, open.reshape([1])];
         let batched = Batched::compile(&outputs, &corners, &[], items, memory_limit, "a box of inputs")?;
         Ok(BoxBounds { batched, rows: count, inputs: network.inputs() })
     }
@@ -74,8 +83,9 @@ impl BoxBounds {
         let mut found = self.batched.run(boxes.len(), &[], |item, k, target| {
             target.copy_from_slice(if k == 0 { &boxes[item].lower } else { &boxes[item].upper });
         })?;
+        let open_signs = found.pop().unwrap_or_default();
         let slopes = found.pop().unwrap_or_default();
-        Ok(BoxesFound { lower: found.pop().unwrap_or_default(), slopes })
+        Ok(BoxesFound { lower: found.pop().unwrap_or_default(), slopes, open_signs })
     }
 }
 
@@ -108,4 +118,14 @@ fn nonlinear_operands(output: &Expr) -> Vec<Expr> {
         wanted.extend(node.inputs().iter().map(Expr::id));
     }
     order.into_iter().filter(|n| wanted.contains(&n.id()) && !n.op().is_leaf()).collect()
+}
+
+// Operands of the `relu`s.
+fn relu_operands(output: &Expr) -> Vec<Expr> {
+    let order = topological(std::slice::from_ref(output));
+    order
+        .iter()
+        .filter(|n| matches!(n.op(), Op::Unary(perturb_graph::Unary::Relu)))
+        .map(|n| n.inputs()[0].clone())
+        .collect()
 }

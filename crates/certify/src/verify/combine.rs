@@ -73,8 +73,8 @@ impl Planes<'_> {
     }
 }
 
-// Multiples of the step, of sum 1.
-fn rounded(weights: &[f32]) -> Vec<f32> {
+/// Multiples of the step, of sum 1.
+pub(crate) fn rounded(weights: &[f32]) -> Vec<f32> {
     let sum: f32 = weights.iter().sum();
     let mut steps: Vec<f32> = weights.iter().map(|w| (w / sum / STEP).round()).collect();
     let missing = 1.0 / STEP - steps.iter().sum::<f32>();

@@ -11,7 +11,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Points that are evaluated together.
-const POINTS: usize = 64;
+pub(crate) const POINTS: usize = 64;
+/// First steps from anywhere, relative to the box.
+const FAR: f32 = 0.1;
 
 /// A point of the box for which all constraints of a conjunction hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,7 +199,8 @@ impl<'a> Falsifier<'a> {
             if stop() {
                 return Ok(None);
             }
-            let found = self.descend_together(index, case, chunk, effort.steps)?;
+            let starts: Vec<f32> = (0..POINTS).flat_map(|_| self.start(case)).collect();
+            let found = self.descend_from(index, case, &starts, chunk, FAR, effort.steps)?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -205,18 +208,26 @@ impl<'a> Falsifier<'a> {
         Ok(None)
     }
 
-    fn descend_together(
-        &mut self,
+    /// Searches by gradients for a counterexample from given points, at most [`POINTS`] at once: from point k to conjunction
+    /// `conjunctions[k mod their number]`, with steps from `first` of the box's sides down to a hundredth of that.
+    ///
+    /// # Errors
+    /// If the executable fails.
+    pub fn descend_from(
+        &self,
         index: usize,
         case: &Case,
+        starts: &[f32],
         conjunctions: &[usize],
+        first: f32,
         steps: usize,
     ) -> Result<Option<Witness>> {
         let (rows, width) = (self.rows, self.width);
-        let (mut points, mut matrix) = (Vec::new(), vec![0.0; POINTS * rows * width]);
+        let (mut points, mut matrix) = (vec![0.0; POINTS * self.inputs], vec![0.0; POINTS * rows * width]);
         let mut constants = vec![0.0; POINTS * rows];
         for item in 0..POINTS {
-            points.extend(self.start(case));
+            let start = item % (starts.len() / self.inputs) * self.inputs;
+            points[item * self.inputs..(item + 1) * self.inputs].copy_from_slice(&starts[start..start + self.inputs]);
             let conjunction = &case.conjunctions[conjunctions[item % conjunctions.len()]];
             for k in 0..rows {
                 // The last constraint again where there are fewer.
@@ -234,8 +245,7 @@ impl<'a> Falsifier<'a> {
         };
         let (lo, hi) = (inner(|e| e.0)?, inner(|e| e.1)?);
         for step in 0..steps {
-            // From a tenth of the box down to a hundredth of that.
-            let size = Tensor::scalar(0.1 * 0.01f32.powf(step as f32 / steps as f32));
+            let size = Tensor::scalar(first * 0.01f32.powf(step as f32 / steps as f32));
             let found = self.descent.run(&[&points, &matrix, &constants, &lo, &hi, &size])?;
             let worst = found[0].as_slice::<f32>();
             if let Some(at) = (0..POINTS).find(|&i| worst[i] <= 0.0) {

@@ -2,15 +2,17 @@
 
 use super::boxes::{BoxBounds, BoxesFound, Corners};
 use super::combine::Planes;
-use super::falsify::Falsifier;
+use super::falsify::{Falsifier, POINTS};
 use super::network::Network;
+use super::pieces::{Decision, Question};
 use super::query::{Case, Row};
 use super::tree::Growing;
 use super::{End, Watch};
 use crate::Result;
-use crate::check::prover::{Prover, Question};
+use crate::check::prover::{self, Prover};
 use crate::proof::Evidence;
 use perturb_graph::Tensor;
+use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
 
@@ -20,6 +22,12 @@ const ROUND: usize = 512;
 /// How much a side counts that the plane does not see, because it still blurs the inner bounds: relative to the plane's mean
 /// slope. Without it some properties of ACAS Xu need eighty times as many boxes.
 const BLUR: f32 = 0.5;
+/// Most open signs with which a box is decided piece by piece.
+const MOST_OPEN_SIGNS: f32 = 24.0;
+
+/// First steps, relative to the whole box, and number of steps of the descents from a round's lowest corners.
+const NEAR: f32 = 0.02;
+const STEPS: usize = 20;
 
 /// A box on which some conjunctions are still open.
 struct Open {
@@ -60,11 +68,14 @@ struct Search {
 
 /// What bounds say of a conjunction on a box.
 struct Found {
+    conjunction: usize,
     /// Weights of the constraints of the combination that is highest, and its lowest value.
     weights: Vec<f32>,
     least: f64,
     /// Slopes of its plane.
     slopes: Vec<f32>,
+    /// How many operands of `relu`s have an open sign on the box.
+    open_signs: f32,
 }
 
 /// Refutes all conjunctions of a case, or finds a counterexample.
@@ -97,12 +108,36 @@ pub(crate) fn search(
         let round: Vec<Open> = std::iter::from_fn(|| heap.pop()).take(count).collect();
         round.iter().for_each(|_| watch.visited());
         let (mut points, mut cut) = (Vec::new(), Vec::new());
-        for (open, worst) in search.refute(round, prover, index, tree)? {
-            points.extend(lowest_corner(&open.corners, &worst.slopes));
+        let open = search.refute(round, prover, index, tree)?;
+        let decide = |(open, worst): &(Open, Found)| {
+            let question = Question { prover, index, case, corners: &open.corners };
+            if worst.open_signs > MOST_OPEN_SIGNS { Decision::Open } else { question.decide(&open.conjunctions) }
+        };
+        let decisions: Vec<Decision> = open.par_iter().map(decide).collect();
+        for ((open, worst), decision) in open.into_iter().zip(decisions) {
+            match decision {
+                Decision::Refuted(piece) => {
+                    piece.write(open.place, tree);
+                    continue;
+                }
+                Decision::Point(point) => points.extend(point),
+                Decision::Open => points.extend(lowest_corner(&open.corners, &worst.slopes)),
+            }
             cut.push((open, worst));
         }
         if let Some(witness) = falsifier.check(index, case, &points)? {
             return Ok(End::Sat(witness));
+        }
+        // From where the bounds are lowest, a little further.
+        cut.sort_by(|(_, a), (_, b)| a.least.total_cmp(&b.least));
+        let near: Vec<&(Open, Found)> = cut.iter().take(POINTS).collect();
+        if !near.is_empty() {
+            let starts: Vec<f32> =
+                near.iter().flat_map(|(o, worst)| lowest_corner(&o.corners, &worst.slopes)).collect();
+            let conjunctions: Vec<usize> = near.iter().map(|(_, worst)| worst.conjunction).collect();
+            if let Some(witness) = falsifier.descend_from(index, case, &starts, &conjunctions, NEAR, STEPS)? {
+                return Ok(End::Sat(witness));
+            }
         }
         for (open, worst) in cut {
             let Some((input, at)) = widest(&open.corners, &worst.slopes) else {
@@ -159,7 +194,11 @@ impl Search {
                 }
             }
             if !refutations.is_empty() {
-                questions.push(Question { lower: &open.corners.lower, upper: &open.corners.upper, refutations });
+                questions.push(prover::Question {
+                    lower: &open.corners.lower,
+                    upper: &open.corners.upper,
+                    refutations,
+                });
             }
         }
         let holds = prover.refuted(case, &questions).into_iter().flatten();
@@ -208,7 +247,13 @@ impl Search {
             .collect();
         let (weights, least) = Planes { middle: &middle, slopes: slopes.clone(), radius: &radius }.best();
         let combined = (0..radius.len()).map(|i| slopes.iter().zip(&weights).map(|(s, w)| s[i] * w).sum()).collect();
-        Found { weights, least: if least.is_nan() { f64::NEG_INFINITY } else { least }, slopes: combined }
+        Found {
+            conjunction,
+            weights,
+            least: if least.is_nan() { f64::NEG_INFINITY } else { least },
+            slopes: combined,
+            open_signs: bounds.open_signs[item],
+        }
     }
 }
 

@@ -8,14 +8,17 @@ mod boxes;
 mod combine;
 mod evaluation;
 mod falsify;
+mod forms;
 mod input_split;
 mod lagrangian;
 mod network;
+mod pieces;
 mod query;
 mod relu_split;
 mod root;
 mod subdomain;
 mod tree;
+mod triangles;
 
 use crate::check::prover::Prover;
 use crate::proof::{CaseProof, LayerSlopes, Proof};
