@@ -1,12 +1,13 @@
 //! Responses and images' gradients: panels of target channels, tile by tile over the places.
 
+use super::ahead::Ahead;
 use super::geometry::Side;
 use super::layout::{Fill, Layout};
 use super::places::{Panels, Places};
 use super::{Convolving, TASKS, for_each_chunk};
 use crate::float::Float;
 use crate::kernels::Finish;
-use crate::kernels::simd::{Lanes, Simd, Task, dispatch, prefetch};
+use crate::kernels::simd::{Lanes, Simd, Task, dispatch};
 use crate::kernels::tile::{correlate, panel_rows};
 use perturb_graph::Slot;
 
@@ -101,7 +102,9 @@ fn many<T: Float>(
                     let (packed, sums, out) = (group(c, packed, i), &mut *sums, &mut *out);
                     let (layout, laid) = (shape.layout, &*laid);
                     match by_places {
-                        Some(panels) => dispatch(Places { layout, panels, packed, first, lines, laid, sums, out }),
+                        Some(panels) => {
+                            dispatch(Places { layout, panels, packed, first, lines, laid, sums, next, out })
+                        }
                         None => dispatch(Runs { shape, packed, first_panel: 0, first, lines, laid, sums, next, out }),
                     }
                 }
@@ -210,7 +213,7 @@ impl<T: Float> Task<T> for Runs<'_, T> {
         let layout = shape.layout;
         let width = sums_width(layout);
         let tiles = (out.len() / shape.target.max(1)).div_ceil(shape.rows) * layout.phases.len() * lines * layout.pitch;
-        let mut ahead = Ahead { next, per_step: next.len() * V::COLUMNS * V::N / tiles.max(1) + 1 };
+        let mut ahead = Ahead::new(next, tiles / (V::COLUMNS * V::N));
         let together = shape.together();
         for (i, out) in out.chunks_mut(together * shape.target).enumerate() {
             let channels = out.len() / shape.target;
@@ -249,21 +252,6 @@ impl<T: Float> Task<T> for Runs<'_, T> {
                 unsafe { write::<T, V>(layout, (plane, first, lines), sums, (channels, width), out) }
             }
         }
-    }
-}
-
-/// Fetches memory a little at a time, while there is arithmetic to hide it.
-struct Ahead<'a, T> {
-    next: &'a [T],
-    per_step: usize,
-}
-
-impl<T> Ahead<'_, T> {
-    #[inline(always)]
-    fn step(&mut self) {
-        let (now, later) = self.next.split_at(self.per_step.min(self.next.len()));
-        prefetch(now);
-        self.next = later;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kernel's gradient: for every weight, the product of what it read with the response's gradient, summed over images
 //! and positions. The response's gradient is transposed, so that registers hold output channels.
 
+use super::ahead::Ahead;
 use super::layout::Fill;
 use super::transpose::Transpose;
 use super::{Convolving, for_each_chunk};
@@ -32,7 +33,8 @@ pub(super) fn run<T: Float>(c: &Convolving, x: &[T], y: &[T], w: &mut [T]) {
                 T::with_scratch(c.layout.len, |laid| {
                     laid.fill(T::ZERO);
                     for piece in part * per_part * c.groups..end {
-                        whole(c, piece, x, y, laid, &mut sums[piece % c.groups * c.depth() * padded..]);
+                        let sums = &mut sums[piece % c.groups * c.depth() * padded..];
+                        whole(c, piece, piece + 1 < end, x, y, laid, sums);
                     }
                 });
             });
@@ -60,12 +62,18 @@ fn source<'a, T>(c: &Convolving, piece: usize, x: &'a [T]) -> &'a [T] {
     &x[piece * size..(piece + 1) * size]
 }
 
-// Adds one image's part on this thread, band by band.
-fn whole<T: Float>(c: &Convolving, piece: usize, x: &[T], y: &[T], laid: &mut [T], sums: &mut [T]) {
+fn response<'a, T>(c: &Convolving, piece: usize, y: &'a [T]) -> &'a [T] {
+    let size = c.outputs * c.positions;
+    &y[piece * size..(piece + 1) * size]
+}
+
+// Adds one image's part on this thread, band by band; the next one's may be fetched meanwhile.
+fn whole<T: Float>(c: &Convolving, piece: usize, goes_on: bool, x: &[T], y: &[T], laid: &mut [T], sums: &mut [T]) {
+    let next: [&[T]; 2] = if goes_on { [source(c, piece + 1, x), response(c, piece + 1, y)] } else { [&[], &[]] };
     for (first, lines) in c.layout.bands() {
         dispatch(Fill { layout: &c.layout, channels: source(c, piece, x), first, lines, out: &mut *laid });
         with_transposed(c, piece, (first, lines), y, |vectors| {
-            dispatch(Weights { c, lines, laid, vectors, first: 0, count: c.depth(), sums });
+            dispatch(Weights { c, lines, laid, vectors, first: 0, count: c.depth(), next, sums });
         });
     }
 }
@@ -90,6 +98,7 @@ fn split<T: Float>(c: &Convolving, piece: usize, x: &[T], y: &[T], laid: &mut [T
                 vectors,
                 first: i * (c.depth().div_ceil(PARTS).next_multiple_of(8)),
                 count,
+                next: [&[], &[]],
                 sums,
             });
         });
@@ -124,6 +133,8 @@ struct Weights<'a, T> {
     vectors: &'a [T],
     first: usize,
     count: usize,
+    /// What will be read next.
+    next: [&'a [T]; 2],
     sums: &'a mut [T],
 }
 
@@ -131,7 +142,7 @@ impl<T: Float> Task<T> for Weights<'_, T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Lanes<T>>(self) {
-        let Weights { c, lines, laid, vectors, first, count, sums } = self;
+        let Weights { c, lines, laid, vectors, first, count, next, sums } = self;
         let (layout, padded) = (&c.layout, c.outputs.next_multiple_of(PAD));
         let positions = layout.axes[2].places;
         let walk = Walk { lines, positions, pitch: layout.pitch };
@@ -139,11 +150,14 @@ impl<T: Float> Task<T> for Weights<'_, T> {
         let columns = panel_rows(registers, V::COLUMNS);
         let offsets = &layout.phases[0].offsets[first..first + count];
         let rows = panel_rows(count, V::ROWS);
+        let tiles = count.div_ceil(rows) * layout.axes[0].places * registers.div_ceil(columns);
+        let mut ahead = next.map(|next| Ahead::new(next, tiles));
         for (offsets, sums) in offsets.chunks(rows).zip(sums.chunks_mut(rows * padded)) {
             for plane in 0..layout.axes[0].places {
                 let laid = &laid[layout.plane_start(plane)..];
                 let vectors = &vectors[plane * lines * positions * padded..];
                 for register in (0..registers).step_by(columns) {
+                    ahead.iter_mut().for_each(Ahead::step);
                     let (at, columns) = (register * V::N, columns.min(registers - register));
                     // SAFETY: the instruction set is the caller's promise.
                     unsafe {

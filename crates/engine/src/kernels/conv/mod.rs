@@ -1,6 +1,7 @@
 //! Convolution and its two gradients, without packing of patches: see [`geometry`] for how images are laid out, and
 //! `kernels::tile` for the loops.
 
+mod ahead;
 mod correlate;
 mod geometry;
 mod kernel;

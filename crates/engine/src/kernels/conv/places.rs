@@ -3,6 +3,7 @@
 //! Runs of places that cross the lines of a small plane compute much that is not there. Here the places of a tile are
 //! read one by one, wherever they lie, and nothing is computed in vain; the sums are transposed at the end.
 
+use super::ahead::Ahead;
 use super::layout::{Layout, Phase};
 use super::transpose::Transpose;
 use crate::float::Float;
@@ -110,6 +111,8 @@ pub(super) struct Places<'a, T> {
     pub laid: &'a [T],
     /// Working memory of [`Panels::sums`] elements.
     pub sums: &'a mut [T],
+    /// What will be read next.
+    pub next: &'a [T],
     /// The image, `[channel][plane][line][place]`.
     pub out: &'a mut [T],
 }
@@ -118,9 +121,12 @@ impl<T: Float> Task<T> for Places<'_, T> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<V: Lanes<T>>(self) {
-        let Places { layout, panels, packed, first, lines, laid, sums, out } = self;
+        let Places { layout, panels, packed, first, lines, laid, sums, next, out } = self;
         let (most, padded) = (most(layout), panels.padded());
         let (sums, turned) = sums.split_at_mut(sums.len() / 2);
+        let blocks = layout.phases.iter().map(|phase| count(phase, first, lines).div_ceil(V::ROWS)).sum::<usize>();
+        let tiles = blocks * layout.axes[0].places * padded.div_ceil(panels.width);
+        let mut ahead = Ahead::new(next, tiles);
         for plane in 0..layout.axes[0].places {
             let mut before = 0;
             for (i, phase) in layout.phases.iter().enumerate() {
@@ -132,7 +138,7 @@ impl<T: Float> Task<T> for Places<'_, T> {
                 }
                 let start = layout.plane_start(plane);
                 // SAFETY: the instruction set is the caller's promise.
-                unsafe { sum::<T, V>(layout, phase, &panels, weights, (start, first, lines), laid, sums) }
+                unsafe { sum::<T, V>(layout, phase, &panels, weights, (start, first, lines), laid, sums, &mut ahead) }
                 let to = &mut turned[i * most * padded..][..most * padded];
                 let (rows, columns) = (count, panels.channels);
                 dispatch(Transpose { from: sums, stride: padded, rows, columns, to, to_stride: count });
@@ -145,6 +151,7 @@ impl<T: Float> Task<T> for Places<'_, T> {
 
 // The sums of one phase in a band, `[place][channel]`.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // both sides of a product, and what is fetched meanwhile
 unsafe fn sum<T: Float, V: Lanes<T>>(
     layout: &Layout,
     phase: &Phase,
@@ -153,6 +160,7 @@ unsafe fn sum<T: Float, V: Lanes<T>>(
     (start, first, lines): (usize, usize, usize),
     laid: &[T],
     sums: &mut [T],
+    ahead: &mut Ahead<'_, T>,
 ) {
     let (from, _) = lines_of(phase, first, lines);
     let (count, width) = (count(phase, first, lines), phase.places.1 - phase.places.0);
@@ -171,6 +179,7 @@ unsafe fn sum<T: Float, V: Lanes<T>>(
         for (j, offsets) in phase.offsets.chunks(strip).enumerate() {
             let weights = &weights[j * strip * panel..];
             for block in 0..blocks {
+                ahead.step();
                 let at = block * count / blocks;
                 let rows = (block + 1) * count / blocks - at;
                 let mut places = [0; 8];
