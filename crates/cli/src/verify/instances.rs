@@ -1,14 +1,16 @@
 //! A list of instances, decided one after the other; what is decided survives a kill.
 
-use super::{Answer, Settings, cactus, decide};
+use super::{Answer, Settings, cactus, decide, load_network, load_property};
 use crate::{CliError, file, progress};
+use perturb::certify::check;
+use perturb::certify::proof::Proof;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const HEAD: &str = "network,property,timeout_s,verdict,seconds,subdomains,published";
+const HEAD: &str = "network,property,timeout_s,verdict,seconds,subdomains,published,proof";
 
 /// One row of the list.
 struct Instance {
@@ -22,6 +24,7 @@ pub struct Decided {
     pub verdict: String,
     pub seconds: f64,
     published: String,
+    proof: String,
 }
 
 /// Decides all instances that are not in `out/results.csv` yet, and writes the page.
@@ -40,23 +43,30 @@ pub fn run(
     std::fs::create_dir_all(out).map_err(|e| file("create", out, e))?;
     let table = out.join("results.csv");
     let done = finished(&table)?;
+    let written = std::fs::read(&table).unwrap_or_default();
     let mut rows = OpenOptions::new().create(true).append(true).open(&table).map_err(|e| file("open", &table, e))?;
-    if done.is_empty() {
-        writeln!(rows, "{HEAD}").map_err(|e| file("write", &table, e))?;
-    }
+    let start = match written.last() {
+        None => format!("{HEAD}\n"),
+        Some(b'\n') => String::new(),
+        // A kill cut the last line off.
+        Some(_) => "\n".to_string(),
+    };
+    write!(rows, "{start}").map_err(|e| file("write", &table, e))?;
     let folder = list.parent().unwrap_or(Path::new("."));
     let bar = progress::bar("instances", instances.len());
     for instance in &instances {
         if !done.contains_key(&key(&instance.network, &instance.property)) {
             let timeout = most.map_or(instance.timeout, |m| m.min(instance.timeout));
             let settings = Settings { timeout: Duration::from_secs_f64(timeout), ..settings };
-            let found = decide(&folder.join(&instance.network), &existing(&folder.join(&instance.property)), settings);
-            let row = row(instance, timeout, &found, &consensus);
+            let (network, property) = (folder.join(&instance.network), existing(&folder.join(&instance.property)));
+            let found = decide(&network, &property, settings);
+            let proof = found.as_ref().ok().and_then(|answer| answer.outcome.proof.as_ref());
+            let checked = proof.map(|proof| check_again(&network, &property, proof));
+            let row = row(instance, timeout, &found, &consensus, checked.as_ref().map(Result::is_ok));
             writeln!(rows, "{row}").and_then(|()| rows.flush()).map_err(|e| file("write", &table, e))?;
             bar.println(&row);
-            if let Err(error) = &found {
-                bar.println(format!("error: {error}"));
-            }
+            let errors = found.as_ref().err().into_iter().chain(checked.as_ref().and_then(|c| c.as_ref().err()));
+            errors.for_each(|error| bar.println(format!("error: {error}")));
         }
         bar.inc(1);
     }
@@ -75,14 +85,23 @@ fn row(
     timeout: f64,
     found: &Result<Answer, CliError>,
     consensus: &HashMap<String, String>,
+    checked: Option<bool>,
 ) -> String {
     let (verdict, seconds, subdomains) = match found {
         Ok(answer) => (answer.word(), answer.seconds, answer.outcome.subdomains),
         Err(_) => ("error", 0.0, 0),
     };
     let published = consensus.get(&name_key(&instance.network, &instance.property)).map_or("", String::as_str);
+    let proof = checked.map_or("", |right| if right { "right" } else { "wrong" });
     let Instance { network, property, .. } = instance;
-    format!("{network},{property},{timeout},{verdict},{seconds:.3},{subdomains},{published}")
+    format!("{network},{property},{timeout},{verdict},{seconds:.3},{subdomains},{published},{proof}")
+}
+
+// As `perturb check` does, from the files.
+fn check_again(network: &Path, property: &Path, proof: &Proof) -> Result<(), CliError> {
+    let (graph, parsed) = (load_network(network)?, load_property(property)?);
+    let wrong = |e| CliError::Usage(format!("the proof for {} is wrong: {e}", property.display()));
+    check(&graph, &parsed, proof).map(|_| ()).map_err(wrong)
 }
 
 fn key(network: &str, property: &str) -> String {
@@ -140,10 +159,12 @@ fn finished(table: &Path) -> Result<BTreeMap<String, Decided>, CliError> {
     }
     let mut all = BTreeMap::new();
     for row in text.lines().skip(1) {
-        if let &[network, property, _, verdict, seconds, _, published] = row.split(',').collect::<Vec<_>>().as_slice()
+        if let &[network, property, _, verdict, seconds, _, published, proof] =
+            row.split(',').collect::<Vec<_>>().as_slice()
             && let Ok(seconds) = seconds.parse()
         {
-            let decided = Decided { verdict: verdict.into(), seconds, published: published.into() };
+            let decided =
+                Decided { verdict: verdict.into(), seconds, published: published.into(), proof: proof.into() };
             all.insert(key(network, property), decided);
         }
     }
@@ -160,9 +181,12 @@ fn summary(all: &BTreeMap<String, Decided>) -> String {
     let median = times.get(times.len() / 2).copied().unwrap_or(f64::NAN);
     let (unsat, sat, timeout) = (count("unsat"), count("sat"), count("timeout"));
     let other = all.len() - solved.len() - timeout;
+    let proofs = |state: &str| all.values().filter(|d| d.proof == state).count();
+    let (right, wrong) = (proofs("right"), proofs("wrong"));
+    let checked = if right + wrong > 0 { format!("; {right} proofs right, {wrong} wrong") } else { String::new() };
     format!(
         "{} of {} solved: {unsat} unsat, {sat} sat; {timeout} timeouts, {other} unknown or failed; median {median:.2} s; \
-         {against} against the published verdict\n",
+         {against} against the published verdict{checked}\n",
         solved.len(),
         all.len()
     )

@@ -31,6 +31,9 @@ pub struct VerifyArgs {
     /// Write the proof of an `unsat` to a file, for `perturb check`.
     #[arg(long, value_name = "FILE", conflicts_with = "instances")]
     proof: Option<PathBuf>,
+    /// Check the proof of every `unsat` of --instances, after its time was taken.
+    #[arg(long, requires = "instances")]
+    check_proofs: bool,
     /// Decide every row `network,property,seconds` of a CSV file, whose paths are relative to it.
     #[arg(long, value_name = "CSV", conflicts_with = "network")]
     instances: Option<PathBuf>,
@@ -75,7 +78,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
         timeout: Duration::from_secs_f64(args.timeout.unwrap_or(120.0)),
         memory_limit: args.memory_limit << 20,
         seed: args.seed,
-        proof: args.proof.is_some(),
+        proof: args.proof.is_some() || args.check_proofs,
         ..Settings::default()
     };
     if let Some(list) = &args.instances {
