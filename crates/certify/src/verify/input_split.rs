@@ -5,7 +5,7 @@ use super::combine::Planes;
 use super::falsify::{Falsifier, POINTS};
 use super::network::Network;
 use super::pieces::{Decision, Question};
-use super::query::{Case, Row};
+use super::query::{Case, Row, as_written};
 use super::tree::Growing;
 use super::{End, Watch};
 use crate::Result;
@@ -60,7 +60,8 @@ impl Ord for Open {
 }
 
 /// The executables of a search.
-struct Search {
+struct Search<'a> {
+    conjunctions: &'a [Vec<Row>],
     starts: Vec<usize>,
     constants: Vec<f64>,
     bounds: BoxBounds,
@@ -69,7 +70,7 @@ struct Search {
 /// What bounds say of a conjunction on a box.
 struct Found {
     conjunction: usize,
-    /// Weights of the constraints of the combination that is highest, and its lowest value.
+    /// Weights of the constraints, as written, of the combination that is highest, and its lowest value.
     weights: Vec<f32>,
     least: f64,
     /// Slopes of its plane.
@@ -154,8 +155,8 @@ pub(crate) fn search(
     Ok(End::Unsat)
 }
 
-impl Search {
-    fn compile(network: &Network, case: &Case, memory_limit: u64) -> Result<Search> {
+impl<'a> Search<'a> {
+    fn compile(network: &Network, case: &'a Case, memory_limit: u64) -> Result<Search<'a>> {
         let rows: Vec<&Row> = case.rows().collect();
         let mut matrix = vec![0.0; rows.len() * network.width()];
         for (row, target) in rows.iter().zip(matrix.chunks_mut(network.width())) {
@@ -164,7 +165,7 @@ impl Search {
         let matrix = Tensor::new([rows.len(), network.width()], matrix)?;
         let constants: Vec<f64> = rows.iter().map(|r| r.constant).collect();
         let bounds = BoxBounds::compile(network, &matrix, ITEMS, memory_limit)?;
-        Ok(Search { starts: case.starts(), constants, bounds })
+        Ok(Search { conjunctions: &case.conjunctions, starts: case.starts(), constants, bounds })
     }
 
     /// Closes what can be refuted, and returns the boxes on which something stays open, with what is known of the
@@ -249,7 +250,7 @@ impl Search {
         let combined = (0..radius.len()).map(|i| slopes.iter().zip(&weights).map(|(s, w)| s[i] * w).sum()).collect();
         Found {
             conjunction,
-            weights,
+            weights: as_written(&weights, &self.conjunctions[conjunction]),
             least: if least.is_nan() { f64::NEG_INFINITY } else { least },
             slopes: combined,
             open_signs: bounds.open_signs[item],

@@ -4,7 +4,7 @@
 use super::boxes::Corners;
 use super::combine::rounded;
 use super::forms::Forms;
-use super::query::{Case, Row};
+use super::query::{Case, Row, as_written};
 use super::tree::Growing;
 use super::triangles::{Dual, Program};
 use crate::check::prover::{Enclosure, Prover, Sign};
@@ -119,6 +119,7 @@ impl Search<'_> {
             1 => vec![1.0],
             _ => rounded(&dual.weights.iter().map(|&w| w as f32).collect::<Vec<_>>()),
         };
+        let weights = as_written(&weights, rows);
         let multipliers = dual.multipliers.iter().map(|&m| m as f32).collect();
         let mut evidence = Evidence { weights, slopes: None, multipliers };
         if prover.refutes(index, &self.enclosure, conjunction, &evidence, signs) {

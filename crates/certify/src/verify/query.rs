@@ -36,6 +36,13 @@ pub(crate) struct Row {
     pub inputs: Vec<(usize, f32)>,
     /// Not above the constant as written.
     pub constant: f64,
+    /// What the constraint as written was multiplied by.
+    pub scale: f64,
+}
+
+/// Weights of constraints as written, for weights of the scaled `rows`.
+pub(crate) fn as_written(weights: &[f32], rows: &[Row]) -> Vec<f32> {
+    weights.iter().zip(rows).map(|(&w, row)| (f64::from(w) * row.scale) as f32).collect()
 }
 
 impl Query {
@@ -106,7 +113,8 @@ fn row(constraint: &Constraint) -> Result<Row> {
             Variable::Input(i) => inputs.push((*i, value)),
         }
     }
-    Ok(Row { outputs, inputs, constant: double_below(&(&constraint.constant * &scale)) })
+    let constant = double_below(&(&constraint.constant * &scale));
+    Ok(Row { outputs, inputs, constant, scale: double_below(&scale) })
 }
 
 /// The largest `f64` that is not above a fraction, −∞ for none.
@@ -161,7 +169,8 @@ mod tests {
         let query = parse(&format!("{bounds} (assert (<= (- (* 0.3 Y_0) (* 0.1 Y_1)) 0.25))"));
         let row = &query.cases[0].conjunctions[0][0];
         assert_eq!(row.outputs, vec![(0, 3.0), (1, -1.0)]);
-        assert_eq!(row.constant, -2.5);
+        assert_eq!((row.constant, row.scale), (-2.5, 10.0));
+        assert_eq!(as_written(&[0.5], std::slice::from_ref(row)), vec![5.0]);
         assert!(row.at(&[0.0], &[1.0, 0.5]).abs() < 1e-12);
     }
 }

@@ -4,7 +4,7 @@ use super::ascent::{Ascent, Rates};
 use super::evaluation::{Evaluation, exact_weights};
 use super::falsify::{Effort, Falsifier};
 use super::network::Network;
-use super::query::Case;
+use super::query::{Case, as_written};
 use super::root::{LayerBounds, root_bounds};
 use super::subdomain::{Layout, Subdomain};
 use super::tree::Growing;
@@ -164,7 +164,7 @@ impl Search<'_, '_> {
         let layers = (0..self.layout.layers()).map(|l| self.layout.of(&subdomain.slopes, l).to_vec());
         let clipped = layers.map(|l| l.into_iter().map(|s| s.clamp(0.0, 1.0)).collect());
         Evidence {
-            weights: exact_weights(subdomain),
+            weights: as_written(&exact_weights(subdomain), &self.case.conjunctions[subdomain.conjunction]),
             slopes: Some(clipped.collect()),
             multipliers: subdomain.multipliers.clone(),
         }

@@ -1,0 +1,98 @@
+//! The search against a brute-force oracle in exact arithmetic, networks made to fool verifiers, and published instances.
+
+mod fooling;
+mod oracle;
+
+use oracle::{Net, random_property};
+use perturb_certify::verify::{Branching, Outcome, Settings, Verdict, verify};
+use perturb_certify::{Confirmation, check, confirm};
+use perturb_graph::Graph;
+use perturb_onnx::vnnlib::Property;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
+
+fn search(network: &Graph, property: &Property, branching: Branching) -> Outcome {
+    let timeout = Duration::from_secs(5);
+    let settings = Settings { timeout, most_open: 5_000, branching, proof: true, ..Settings::default() };
+    verify(network, property, &settings, &mut |_| {}).unwrap()
+}
+
+/// Whether the outcome decides; panics if it is wrong.
+fn decides(what: &str, network: &Graph, property: &Property, truth: bool, branching: Branching) -> bool {
+    let outcome = search(network, property, branching);
+    match outcome.verdict {
+        Verdict::Unsat => {
+            assert!(truth, "{what}, {branching:?}: a wrong `unsat`");
+            let proof = outcome.proof.expect("a proof was asked for");
+            check(network, property, &proof).unwrap_or_else(|e| panic!("{what}, {branching:?}: {e}"));
+            true
+        }
+        Verdict::Sat(witness) => {
+            assert!(!truth, "{what}, {branching:?}: a wrong `sat`");
+            let exact = confirm(network, property, &witness.inputs).unwrap();
+            assert!(matches!(exact, Confirmation::Counterexample { .. }), "{what}, {branching:?}: {exact:?}");
+            true
+        }
+        Verdict::Timeout | Verdict::Unknown(_) => false,
+    }
+}
+
+// Tiny networks of random depths and widths; returns how many of both searches decided, and how many properties hold.
+fn random_networks(count: usize, seed: u64) -> (usize, usize) {
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    let (mut decided, mut hold) = (0, 0);
+    for round in 0..count {
+        let inputs = rng.random_range(1..=3);
+        let hidden: Vec<usize> = (0..rng.random_range(1..=2)).map(|_| rng.random_range(2..=4)).collect();
+        let outputs = rng.random_range(1..=2);
+        let sizes: Vec<usize> = [inputs].into_iter().chain(hidden).chain([outputs]).collect();
+        let net = Net::random(&sizes, rng);
+        let property = random_property(inputs, outputs, rng);
+        let (network, truth) = (net.graph(), oracle::holds(&net, &property));
+        hold += usize::from(truth);
+        for branching in [Branching::Inputs, Branching::Relus] {
+            let what = format!("seed {seed}, network {round} of sizes {sizes:?}");
+            decided += usize::from(decides(&what, &network, &property, truth, branching));
+        }
+    }
+    (decided, hold)
+}
+
+#[test]
+fn random_networks_are_never_judged_wrongly() {
+    let (decided, hold) = random_networks(150, 1);
+    println!("{decided} of 300 decided, {hold} of 150 hold");
+    assert!(decided > 285 && (30..120).contains(&hold), "{decided} decided, {hold} hold");
+}
+
+#[test]
+#[ignore = "takes minutes: the full tier"]
+fn ten_thousand_random_networks_are_never_judged_wrongly() {
+    let (decided, hold) = random_networks(10_000, 2);
+    println!("{decided} of 20000 decided, {hold} of 10000 hold");
+    assert!(decided > 19_000, "{decided}");
+}
+
+#[test]
+fn networks_made_to_fool_verifiers_are_never_judged_wrongly() {
+    let mut decided = 0;
+    let all = fooling::all();
+    for f in &all {
+        for branching in [Branching::Inputs, Branching::Relus] {
+            decided += usize::from(decides(f.name, &f.net.graph(), &f.property, f.holds, branching));
+        }
+    }
+    println!("{decided} of {} decided", 2 * all.len());
+}
+
+#[test]
+fn no_time_and_other_sizes() {
+    let net = Net::random(&[2, 3, 1], &mut ChaCha8Rng::seed_from_u64(3));
+    let property = random_property(2, 1, &mut ChaCha8Rng::seed_from_u64(4));
+    let none = Settings { timeout: Duration::ZERO, ..Settings::default() };
+    assert_eq!(verify(&net.graph(), &property, &none, &mut |_| {}).unwrap().verdict, Verdict::Timeout);
+    let other = random_property(3, 1, &mut ChaCha8Rng::seed_from_u64(4));
+    let error = verify(&net.graph(), &other, &none, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("2 inputs") && error.contains("3 X"), "{error}");
+}
