@@ -21,7 +21,7 @@ mod tree;
 mod triangles;
 
 use crate::check::prover::Prover;
-use crate::proof::{CaseProof, LayerSlopes, Proof};
+use crate::proof::Proof;
 use crate::{CertifyError, Result};
 pub use falsify::Witness;
 use falsify::{Effort, Falsifier};
@@ -32,7 +32,7 @@ use perturb_onnx::vnnlib::Property;
 use query::Query;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
-use tree::Growing;
+use tree::Forest;
 
 /// Networks of at most as many inputs are split along their inputs unless told otherwise.
 const FEW_INPUTS: usize = 20;
@@ -149,6 +149,11 @@ impl Watch<'_> {
         (self.most.get() > most).then(|| End::Unknown(format!("more than {most} subdomains are open")))
     }
 
+    /// Time since the search began.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Whether the time is used up.
     pub fn late(&self) -> bool {
         self.started.elapsed() >= self.settings.timeout
@@ -254,23 +259,20 @@ fn decide(
     }
     for (index, case) in query.cases.iter().enumerate() {
         watch.cases.set((index, query.cases.len()));
-        let mut tree = Growing::new(watch.settings.proof);
         let by_inputs = match watch.settings.branching {
             Branching::Automatic => single.inputs() <= FEW_INPUTS || single.relus.is_empty(),
             branching => branching == Branching::Inputs,
         };
+        let conjunctions = case.conjunctions.len();
+        let mut forest = Forest::new(if by_inputs { 1 } else { conjunctions }, watch.settings.proof);
         let end = if by_inputs {
             let prover = prover.as_ref().map_err(|e| e.clone())?;
-            input_split::search(single, prover, index, case, &mut falsifier, &mut tree, watch)?
+            input_split::search(single, prover, index, case, &mut falsifier, &mut forest.trees[0], watch)?
         } else {
-            relu_split::search(single, &double, index, case, &mut falsifier, &mut tree, watch)?
+            relu_split::search(single, &double, index, case, &mut falsifier, &mut forest, watch)?
         };
         match end {
-            End::Unsat => {
-                let layers = vec![LayerSlopes::Adaptive; single.relus.len()];
-                let covers = (0..case.conjunctions.len() as u32).collect();
-                proof.cases.push(CaseProof { layers, trees: vec![tree.finish(covers)] });
-            }
+            End::Unsat => proof.cases.push(forest.finish(conjunctions, single.relus.len())),
             End::Sat(witness) => return Ok(Verdict::Sat(witness)),
             End::Timeout => return Ok(Verdict::Timeout),
             End::Unknown(reason) => return Ok(Verdict::Unknown(reason)),

@@ -53,6 +53,19 @@ impl Network {
         })
     }
 
+    /// The network up to the operand of its `relu` number `layer`, which becomes its output.
+    ///
+    /// # Errors
+    /// If the operand cannot be flattened.
+    pub fn up_to(&self, layer: usize) -> Result<Network> {
+        let operand = self.relus[layer].inputs()[0].clone();
+        let outputs = operand.shape().count();
+        let values = operand.try_reshape([outputs])?;
+        let order = topological(std::slice::from_ref(&values));
+        let relus = self.relus.iter().filter(|r| order.iter().any(|n| n.id() == r.id())).cloned().collect();
+        Ok(Network { input: self.input.clone(), values, outputs, relus })
+    }
+
     /// Number of inputs.
     pub fn inputs(&self) -> usize {
         self.input.shape().count()

@@ -79,6 +79,11 @@ impl Row {
         self.inputs.iter().for_each(|&(i, c)| target[outputs + i] = c);
     }
 
+    /// One output times 1 or −1.
+    pub fn of_output(output: usize, sign: f32) -> Row {
+        Row { outputs: vec![(output, sign)], inputs: Vec::new(), constant: 0.0, scale: 1.0 }
+    }
+
     /// The left side at a point.
     pub fn at(&self, inputs: &[f32], outputs: &[f32]) -> f64 {
         let sum = |terms: &[(usize, f32)], values: &[f32]| -> f64 {

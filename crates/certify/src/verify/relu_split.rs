@@ -5,20 +5,27 @@ use super::evaluation::{Evaluation, exact_weights};
 use super::falsify::{Effort, Falsifier};
 use super::network::Network;
 use super::query::{Case, as_written};
-use super::root::{LayerBounds, root_bounds};
+use super::root::{LayerBounds, narrow, root_bounds};
 use super::subdomain::{Layout, Subdomain};
-use super::tree::Growing;
+use super::tree::Forest;
 use super::{End, Watch};
 use crate::proof::Evidence;
 use crate::{CertifyError, Result};
 use perturb_engine::{EngineError, Options};
 use perturb_graph::Rounding;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::time::Duration;
 
 /// Ascent at the root, and below it.
 const AT_ROOT: Rates = Rates { slopes: 0.1, multipliers: 0.1, decay: 0.98, steps: 100 };
 const BELOW: Rates = Rates { slopes: 0.02, multipliers: 0.05, decay: 0.95, steps: 20 };
+/// Share of the time that narrowing the bounds inside may take.
+const NARROWING: f64 = 0.2;
+/// Attacks before branching, and now and then.
+const EFFORT: Effort = Effort { restarts: 30, steps: 100 };
+/// Share of the time that attacks take while branching.
+const ATTACKS: f64 = 0.1;
 /// Subdomains bounded together, if memory allows.
 const MOST_ITEMS: usize = 64;
 /// Splits that are tried before one is taken.
@@ -73,7 +80,7 @@ pub(crate) fn search(
     index: usize,
     case: &Case,
     falsifier: &mut Falsifier<'_>,
-    tree: &mut Growing,
+    forest: &mut Forest,
     watch: &Watch<'_>,
 ) -> Result<End> {
     let Some(root) = root_bounds(network, case, watch)? else { return Ok(End::Timeout) };
@@ -86,38 +93,53 @@ pub(crate) fn search(
     let layout = Layout::new(network);
     let mut state = Search { case, root, layout, ascent, search, proof, watch };
 
-    let mut roots: Vec<Subdomain> =
-        (0..case.conjunctions.len()).map(|c| Subdomain::root(c, case.conjunctions[c].len(), &state.root, 0)).collect();
     let mut heap = BinaryHeap::new();
-    for chunk in roots.chunks_mut(items) {
-        state.raise(chunk, AT_ROOT)?;
-    }
-    let open = state.settle(roots, tree)?;
+    // First with slopes that cost nothing, then with bounds inside that were narrowed at leisure.
+    let mut first = Forest::new(case.conjunctions.len(), watch.settings.proof);
+    let mut open = state.roots(&mut first)?;
     if open.is_empty() {
+        *forest = first;
         return Ok(End::Unsat);
     }
     let conjunctions: Vec<usize> = open.iter().map(|s| s.conjunction).collect();
-    let effort = Effort { restarts: 30, steps: 100 };
-    if let Some(witness) = falsifier.descend(index, case, &conjunctions, effort, &|| watch.late())? {
+    if let Some(witness) = falsifier.descend(index, case, &conjunctions, EFFORT, &|| watch.late())? {
         return Ok(End::Sat(witness));
+    }
+    let until = watch.elapsed() + watch.settings.timeout.mul_f64(NARROWING);
+    let late = || watch.late() || watch.elapsed() > until;
+    forest.layers = narrow((network, double), case, &mut state.root, &options, &late)?;
+    open = state.roots(forest)?;
+    if open.is_empty() {
+        return Ok(End::Unsat);
     }
     if let Err(end) = state.enqueue(open, &mut heap)? {
         return Ok(end);
     }
+    let (branching, mut attacking) = (watch.elapsed(), Duration::ZERO);
     while !heap.is_empty() {
         if let Some(end) = watch.over() {
             return Ok(end);
         }
+        let now = watch.elapsed();
+        if attacking < (now - branching).mul_f64(ATTACKS) {
+            let open: BTreeSet<usize> = heap.iter().map(|w| w.subdomain.conjunction).collect();
+            let open: Vec<usize> = open.into_iter().collect();
+            if let Some(witness) = falsifier.descend(index, case, &open, EFFORT, &|| watch.late())? {
+                return Ok(End::Sat(witness));
+            }
+            attacking += watch.elapsed() - now;
+        }
         let mut children = Vec::with_capacity(items);
         while let Some(waiting) = if children.len() + 2 <= items.max(2) { heap.pop() } else { None } {
             let (layer, element) = waiting.split;
+            let tree = &mut forest.trees[waiting.subdomain.conjunction];
             let places = tree.split_relu(waiting.subdomain.place, layer, element);
             children.extend(waiting.subdomain.children(layer, element, places));
         }
         for chunk in children.chunks_mut(items) {
             state.raise(chunk, BELOW)?;
         }
-        let open = state.settle(children, tree)?;
+        let open = state.settle(children, forest)?;
         if let Err(end) = state.enqueue(open, &mut heap)? {
             return Ok(end);
         }
@@ -138,18 +160,30 @@ fn fitting<T>(most: usize, compile: impl Fn(usize) -> Result<T>) -> Result<T> {
 }
 
 impl Search<'_, '_> {
+    /// The whole box, with the bounds as they are; returns what stays open.
+    fn roots(&mut self, forest: &mut Forest) -> Result<Vec<Subdomain>> {
+        let all = self.case.conjunctions.iter().enumerate();
+        let mut roots: Vec<Subdomain> = all.map(|(c, rows)| Subdomain::root(c, rows.len(), &self.root, 0)).collect();
+        let items = self.ascent.items();
+        for chunk in roots.chunks_mut(items) {
+            self.raise(chunk, AT_ROOT)?;
+        }
+        self.settle(roots, forest)
+    }
+
     fn raise(&mut self, subdomains: &mut [Subdomain], rates: Rates) -> Result<()> {
         let stop = || self.watch.late();
         self.ascent.raise(subdomains, self.case, &self.root, rates, &stop)
     }
 
     /// Proves and closes what can be; returns what stays open.
-    fn settle(&self, subdomains: Vec<Subdomain>, tree: &mut Growing) -> Result<Vec<Subdomain>> {
+    fn settle(&self, subdomains: Vec<Subdomain>, forest: &mut Forest) -> Result<Vec<Subdomain>> {
         subdomains.iter().for_each(|_| self.watch.visited());
         let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) = subdomains.into_iter().partition(|s| s.bound > 0.0);
         let bounds = self.proof.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case, &self.root)?.0;
         for (mut subdomain, bound) in hopeful.into_iter().zip(bounds) {
             if bound > 0.0 {
+                let tree = &mut forest.trees[subdomain.conjunction];
                 tree.refute(subdomain.place, subdomain.conjunction, || self.evidence(&subdomain));
                 tree.close(subdomain.place);
                 continue;

@@ -1,13 +1,18 @@
 //! Bounds of the operands of all `relu`s over a whole box.
 
 use super::Watch;
+use super::ascent::{Ascent, Rates};
+use super::evaluation::Evaluation;
 use super::network::Network;
-use super::query::Case;
+use super::query::{Case, Row};
+use super::subdomain::{Layout, Subdomain};
 use crate::Result;
 use crate::known::Group;
 use crate::problem::{Kind, Problem};
+use crate::proof::{ElementSlopes, LayerSlopes};
 use crate::region::Balls;
 use crate::stage::{Intervals, Stage};
+use perturb_engine::Options;
 use perturb_graph::{Graph, Rounding};
 
 /// Lower and upper bounds of one operand, of its number of elements.
@@ -54,7 +59,77 @@ pub(crate) fn root_bounds(network: &Network, case: &Case, watch: &Watch) -> Resu
     Ok(Some(found.map(LayerBounds::known).collect()))
 }
 
+/// Ascent on the slopes of one element's bound.
+const RATES: Rates = Rates { slopes: 0.1, multipliers: 0.0, decay: 0.95, steps: 20 };
+/// Bounds that are raised together, and proved together.
+const ITEMS: usize = 64;
+const PROVED: usize = 16;
+
+/// Narrows the bounds of all operands' elements of open sign by walks whose lower slopes are raised for each of them (Xu et al.
+/// 2021), layer by layer, until `late`. Returns the slopes, with which the bounds can be computed again.
+///
+/// # Errors
+/// If a primitive has no rule, or a plan exceeds the memory limit.
+pub(crate) fn narrow(
+    (network, double): (&Network, &Network),
+    case: &Case,
+    bounds: &mut [LayerBounds],
+    options: &Options,
+    late: &dyn Fn() -> bool,
+) -> Result<Vec<LayerSlopes>> {
+    let mut found = vec![LayerSlopes::Adaptive; bounds.len()];
+    // The operand of the first `relu` is affine in the input.
+    for layer in 1..bounds.len() {
+        let open: Vec<usize> = (0..bounds[layer].lower.len()).filter(|&e| bounds[layer].straddles(e)).collect();
+        if late() || open.is_empty() {
+            continue;
+        }
+        let (single, exact) = (network.up_to(layer)?, double.up_to(layer)?);
+        if single.relus.len() != layer {
+            // An operand on a branch of its own.
+            continue;
+        }
+        let sides = open.iter().flat_map(|&element| [(element, 1.0), (element, -1.0)]);
+        let conjunctions = sides.map(|(element, sign)| vec![Row::of_output(element, sign)]).collect();
+        let ask = Case { conjunctions, ..case.clone() };
+        let (below, rest) = bounds.split_at_mut(layer);
+        let items = ITEMS.min(ask.conjunctions.len());
+        let mut ascent = Ascent::compile(&single, &ask, 1, items, options)?;
+        let proof = Evaluation::compile(&exact, PROVED.min(items), Rounding::Outward, options)?;
+        let layout = Layout::new(&single);
+        let mut all: Vec<Subdomain> = (0..ask.conjunctions.len()).map(|c| Subdomain::root(c, 1, below, 0)).collect();
+        let mut given = Vec::new();
+        for chunk in all.chunks_mut(items) {
+            if late() {
+                break;
+            }
+            ascent.raise(chunk, &ask, below, RATES, late)?;
+            let proved = proof.run::<f64>(&chunk.iter().collect::<Vec<_>>(), &ask, below)?.0;
+            for (pair, proved) in chunk.chunks(2).zip(proved.chunks(2)) {
+                let element = open[pair[0].conjunction / 2];
+                rest[0].intersect(element, proved[0], -proved[1]);
+                let slopes = |s: &Subdomain| {
+                    (0..layer).map(|l| layout.of(&s.slopes, l).iter().map(|v| v.clamp(0.0, 1.0)).collect()).collect()
+                };
+                let (lower, upper) = (slopes(&pair[0]), slopes(&pair[1]));
+                given.push(ElementSlopes { element: element as u32, lower, upper });
+            }
+        }
+        if !given.is_empty() {
+            found[layer] = LayerSlopes::Given(given);
+        }
+    }
+    Ok(found)
+}
+
 impl LayerBounds {
+    // Narrows the bounds of an element to numbers that hold too, rounded outwards.
+    fn intersect(&mut self, element: usize, lower: f64, upper: f64) {
+        let below = |x: f64| if f64::from(x as f32) > x { (x as f32).next_down() } else { x as f32 };
+        self.lower[element] = self.lower[element].max(below(lower));
+        self.upper[element] = self.upper[element].min(-below(-upper));
+    }
+
     // An end that is not known is infinite.
     fn known(mut self) -> LayerBounds {
         let replace =

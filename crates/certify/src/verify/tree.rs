@@ -1,6 +1,6 @@
 //! The tree of subdomains that a search grows, kept to be written down as a proof.
 
-use crate::proof::{Evidence, Node, Tree};
+use crate::proof::{CaseProof, Evidence, LayerSlopes, Node, Tree};
 
 /// Why a subdomain has no subtrees any more, or which ones.
 enum Split {
@@ -19,6 +19,32 @@ struct Subdomain {
 pub(crate) struct Growing {
     subdomains: Vec<Subdomain>,
     keep: bool,
+}
+
+/// What a search leaves behind of one case.
+pub(crate) struct Forest {
+    /// One tree for all conjunctions, or one for each.
+    pub trees: Vec<Growing>,
+    /// How the operands of `relu`s are bounded over the whole box; adaptively if empty.
+    pub layers: Vec<LayerSlopes>,
+}
+
+impl Forest {
+    /// Trees of their roots only; if `keep` is false, nothing is ever stored.
+    pub fn new(trees: usize, keep: bool) -> Forest {
+        Forest { trees: (0..trees).map(|_| Growing::new(keep)).collect(), layers: Vec::new() }
+    }
+
+    /// The proof for a case of so many conjunctions and a network of so many `relu`s.
+    pub fn finish(self, conjunctions: usize, relus: usize) -> CaseProof {
+        let mut layers = self.layers;
+        layers.resize(relus, LayerSlopes::Adaptive);
+        let all: Vec<u32> = (0..conjunctions as u32).collect();
+        let single = self.trees.len() == 1;
+        let covers = |tree: usize| if single { all.clone() } else { vec![tree as u32] };
+        let trees = self.trees.into_iter().enumerate().map(|(i, tree)| tree.finish(covers(i))).collect();
+        CaseProof { layers, trees }
+    }
 }
 
 impl Growing {
