@@ -145,7 +145,11 @@ fn load_property(path: &Path) -> Result<Property, CliError> {
 
 fn decide(network: &Path, property: &Path, settings: Settings) -> Result<Answer, CliError> {
     let started = Instant::now();
-    let (graph, property) = (load_network(network)?, load_property(property)?);
+    let (graph, path) = (load_network(network)?, property);
+    let property = load_property(path)?;
+    if property.cases.is_empty() {
+        eprintln!("warning: {}: no input meets its bounds, so that it holds of every network", path.display());
+    }
     let spinner = indicatif::ProgressBar::new_spinner();
     let report = &mut |p: &Progress| {
         let bound = p.bound.map_or(String::new(), |b| format!(", lowest bound {b:.4}"));
