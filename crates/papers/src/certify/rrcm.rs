@@ -2,10 +2,17 @@
 //!
 //! Claim: a smoothed classifier whose encoder learned by contrast to see through noise is certified for more images than
 //! classifiers behind a diffusion model, at a fraction of their cost for each noisy draw. Method: pre-training, then
-//! fine-tuning at σ = 0.5 with a term of agreement between draws. Baselines: the same network trained on noisy images from
+//! fine-tuning with a term of agreement between draws. Baselines: the same network trained on noisy images from
 //! scratch, for as many steps as both stages together; the same with the agreement term, which shows what pre-training
 //! adds; and a denoiser of the same size that follows the probability flow (Karras et al. 2022) from σ down in ten steps,
-//! before a classifier of the same size. MNIST at half its size, pixels from 0 to 1, noise in the same units.
+//! before a classifier of the same size. MNIST at half its size, pixels from 0 to 1, noise in the same units: the mean of
+//! four pixels has half their noise, and a perturbation half its length, so that σ = 0.25 and radii up to 0.75 are what
+//! σ = 0.5 and radii up to 1.5 are on the whole images.
+//!
+//! On seeds 100 and 101 with σ = 0.5 at half the size (σ = 1 on the whole images), noise up to 80 in pre-training and
+//! a quick run, the method was certified for 0.24 of the images on average over radii, Gaussian augmentation for 0.26 and
+//! agreement alone for 0.28: too much noise to tell methods apart, so σ and the radii were halved, and so that pre-training
+//! sees levels at which digits can be seen, its largest is 1. Nothing else was tuned.
 
 use super::digits::{CLASSES, Digits, PIXELS};
 use crate::curves::mean_curve;
@@ -25,7 +32,7 @@ const GAUSSIAN: &str = "Gaussian augmentation";
 const AGREEMENT: &str = "agreement without pre-training";
 const DENOISER: &str = "denoise, then classify";
 
-const CERTIFIED: Quantity = Quantity::share("certified accuracy, mean over radii from 0 to 1.5");
+const CERTIFIED: Quantity = Quantity::share("certified accuracy, mean over radii from 0 to 0.75");
 const COST: Quantity = Quantity::positive("operations for a noisy draw");
 
 /// Arms with their curves in the figure.
@@ -36,14 +43,14 @@ const ARMS: [(&str, Hue, Marker); 4] = [
     (DENOISER, Hue::Amber, Marker::Diamond),
 ];
 
-const SIGMA: f64 = 0.5;
+const SIGMA: f64 = 0.25;
 const BATCH: usize = 100;
 const SIDE: usize = 14;
 const WIDTHS: [usize; 2] = [256, 128];
 /// Radii at which certified accuracy is averaged.
-const RADII: [f64; 7] = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5];
-/// The largest level of noise in pre-training. The paper's 80 leaves nothing of an image; what is certified is at ½.
-const LARGEST: f64 = 80.0;
+const RADII: [f64; 7] = [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75];
+/// The largest level of noise in pre-training. The paper's 80 leaves nothing of an image to a network this small.
+const LARGEST: f64 = 1.0;
 /// Steps of the denoiser.
 const FLOW_STEPS: usize = 10;
 /// Weight of agreement.
