@@ -11,6 +11,9 @@ const BATCH: usize = 16;
 /// Noisy copies that are classified at once.
 const NOISE_BATCH: usize = 64;
 
+/// Class (none: abstained) and ℓ2 radius of an example.
+pub type SmoothedExample = (Option<usize>, f64);
+
 /// For each budget the examples that are proved, ascending.
 pub type Proved = Vec<Vec<usize>>;
 
@@ -97,15 +100,11 @@ pub struct Smoothing<'a> {
 }
 
 impl Smoothing<'_> {
-    /// The curve, and class (none: abstained) and radius of each example.
+    /// The curve, and the certificate of each example.
     ///
     /// # Errors
     /// If the model cannot be sampled, or the run's file fails.
-    pub fn run(
-        &self,
-        subject: &Subject,
-        store: &Store,
-    ) -> Result<(CertificateCurve, Vec<(Option<usize>, f64)>), CliError> {
+    pub fn run(&self, subject: &Subject, store: &Store) -> Result<(CertificateCurve, Vec<SmoothedExample>), CliError> {
         let &Smoothing { smoothed, examples, .. } = self;
         let model = NoisyClassifier::new(&subject.graph, NOISE_BATCH)?;
         let bar = progress::bar("certifying: smoothing", examples);

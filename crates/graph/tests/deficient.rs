@@ -35,7 +35,7 @@ impl Matrix {
     }
 
     /// Largest difference from the identity of the products of columns.
-    fn from_orthonormal(&self) -> f64 {
+    fn orthonormality_error(&self) -> f64 {
         let products = self.transposed().product(self);
         let n = products.rows;
         Matrix::from_fn(n, n, |i, j| products.at(i, j) - f64::from(u8::from(i == j))).largest()
@@ -65,7 +65,10 @@ fn check_svd(a: &Matrix, rank: usize, what: &str) {
     let unit = a.largest().max(1e-300);
     assert!(s.windows(2).all(|w| w[0] >= w[1]) && s.iter().all(|s| *s >= 0.0), "{what}: {s:?}");
     assert!(s[rank..].iter().all(|s| *s <= 1e-13 * unit * k as f64), "{what}: {s:?} beyond the rank");
-    assert!(u.from_orthonormal() < 1e-12 && v.from_orthonormal() < 1e-12, "{what}: vectors are not orthonormal");
+    assert!(
+        u.orthonormality_error() < 1e-12 && v.orthonormality_error() < 1e-12,
+        "{what}: vectors are not orthonormal"
+    );
     let scaled = Matrix::from_fn(m, k, |i, j| u.at(i, j) * s[j]);
     let error = scaled.product(&v.transposed());
     let error = Matrix::from_fn(m, n, |i, j| error.at(i, j) - a.at(i, j)).largest() / unit;
@@ -85,7 +88,7 @@ fn check_eigh(a: &Matrix, rank: usize, what: &str) {
     assert!(w.windows(2).all(|w| w[0] <= w[1]), "{what}: {w:?}");
     let zeros = w.iter().filter(|w| w.abs() <= 1e-13 * unit * n as f64).count();
     assert!(zeros >= n - rank, "{what}: {w:?}");
-    assert!(v.from_orthonormal() < 1e-12, "{what}: vectors are not orthonormal");
+    assert!(v.orthonormality_error() < 1e-12, "{what}: vectors are not orthonormal");
     let scaled = Matrix::from_fn(n, n, |i, j| v.at(i, j) * w[j]).product(&v.transposed());
     let error = Matrix::from_fn(n, n, |i, j| scaled.at(i, j) - a.at(i, j)).largest() / unit;
     assert!(error < 1e-13 * (n + 2) as f64, "{what}: v·w·vᵀ is {error} off");

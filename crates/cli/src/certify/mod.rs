@@ -6,7 +6,7 @@ mod report;
 
 use crate::CliError;
 use crate::audit::{self, Source, Store, Subject, check_writable, data_info, rate, write};
-use crate::certificates::{Bounding, Proved, Smoothing, sigma};
+use crate::certificates::{Bounding, Proved, SmoothedExample, Smoothing, sigma};
 pub use args::CertifyArgs;
 use args::CertifyMethod;
 use perturb::attack::Classifier;
@@ -132,8 +132,8 @@ fn certify(
 impl CertifyReport {
     fn add_bounds(&mut self, curve: perturb::report::audit::CertificateCurve, proved: &Proved, steps: usize) {
         for (index, example) in self.examples.iter_mut().enumerate() {
-            let points = curve.points.iter().zip(proved);
-            let largest = points.filter(|(_, list)| list.binary_search(&index).is_ok()).map(|(p, _)| p.epsilon).last();
+            let mut points = curve.points.iter().zip(proved).rev();
+            let largest = points.find(|(_, list)| list.binary_search(&index).is_ok()).map(|(p, _)| p.epsilon);
             example.proved.insert(curve.name.clone(), largest);
         }
         let how = "bounds of every score difference over the whole ball, rounded outward";
@@ -143,7 +143,7 @@ impl CertifyReport {
         self.certificates.push(curve);
     }
 
-    fn add_smoothing(&mut self, smoothed: &Smoothed, certificates: &[(Option<usize>, f64)]) {
+    fn add_smoothing(&mut self, smoothed: &Smoothed, certificates: &[SmoothedExample]) {
         let Smoothed { sigma, n0, n, alpha, .. } = *smoothed;
         let mut sum = 0.0;
         for (example, &(class, radius)) in self.examples.iter_mut().zip(certificates) {
