@@ -18,6 +18,12 @@ pub enum Method {
     /// Backward walks from every node that a nonlinearity sees (Zhang et al. 2018; Xu et al. 2020), with the adaptive lower
     /// slope for `relu`.
     Crown,
+    /// CROWN, then ascent on the slopes of `relu`s in the walks from the output ("α-CROWN", Xu et al. 2021), which each
+    /// functional has for itself. Without `relu` it is CROWN.
+    AlphaCrown {
+        /// Steps of the ascent; the paper takes 100.
+        steps: usize,
+    },
 }
 
 /// Elementwise bounds of a model's output.
@@ -86,7 +92,7 @@ impl Certifier {
         }
         let mut problem = Problem::new(model, settings.norm, settings.rounding, settings.memory_limit)?;
         let mut stages = Vec::new();
-        if method == Method::Crown {
+        if matches!(method, Method::Crown | Method::AlphaCrown { .. }) {
             for node in problem.bounder.to_tighten() {
                 stages.push(Stage::compile(&problem, &node, settings.batch)?);
                 problem.give(&node)?;
@@ -104,8 +110,8 @@ impl Certifier {
         self.settings
     }
 
-    /// Bounds of every output over the balls around `centers [N, …]`; those of [`Method::CrownIbp`] and
-    /// [`Method::Crown`] are never looser than interval propagation over the same inner bounds. An end about which
+    /// Bounds of every output over the balls around `centers [N, …]`; those of walks are never looser than interval
+    /// propagation over the same inner bounds. An end about which
     /// nothing is known is infinite.
     ///
     /// # Errors
@@ -125,8 +131,8 @@ impl Certifier {
     }
 
     /// For every row a lower bound of `min_{j ≠ y} (z_y − z_j)` over the ball, with `y = labels[row]`. The differences are
-    /// bounded as functionals, which is tighter than the difference of bounds. A row is certified if and only if its
-    /// margin is positive.
+    /// bounded as functionals, which is tighter than the difference of bounds, and those of walks are never looser than
+    /// those of [`Method::Ibp`]. A row is certified if and only if its margin is positive.
     ///
     /// # Errors
     /// If a centre, a label or the region does not fit, or the model has only one output.

@@ -1,11 +1,15 @@
 //! Bounds and certificates over sets of inputs.
 //!
-//! - [`Certifier`]: bounds that hold for every point of a ball, by interval propagation or CROWN, compiled once and run
-//!   for many centres, radii and limits.
+//! - [`Certifier`]: bounds that hold for every point of a ball, by interval propagation, CROWN or α-CROWN, compiled once and
+//!   run for many centres, radii and limits.
+//! - [`train`]: losses that are bounds over perturbed inputs or weights; [`represent`]: representations that noise does not
+//!   change, for smoothing.
 //! - [`Smoothed`]: certificates of a classifier under Gaussian noise, which hold with a stated probability.
 //! - [`check()`]: whether a [`proof`] that a property holds is right, by arithmetic of its own with error bounds.
 //! - [`confirm`]: whether an input is a counterexample, in exact arithmetic.
 
+mod adam;
+mod alpha;
 pub mod attribution;
 mod batched;
 mod certifier;
@@ -17,6 +21,7 @@ pub mod lipschitz;
 mod problem;
 pub mod proof;
 mod region;
+pub mod represent;
 mod rows;
 mod smoothing;
 mod stage;

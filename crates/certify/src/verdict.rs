@@ -1,5 +1,6 @@
 //! The last step: functionals of the output.
 
+use crate::alpha::{Alpha, Row};
 use crate::batched::Batched;
 use crate::certifier::Method;
 use crate::known::{Group, Known};
@@ -15,10 +16,12 @@ pub(crate) struct Verdicts {
     outputs: usize,
     /// Place of the fed rows among the mapped inputs.
     rows_input: usize,
-    /// Lower bounds of the rows.
+    /// Lower bounds of the rows: those of interval propagation, and those of backward walks if the method has them.
     lower: Batched,
     /// Lower and upper bounds of the rows, where they are better than interval propagation.
     both: Option<Batched>,
+    /// What raises the bounds of the rows further.
+    alpha: Option<Alpha>,
 }
 
 impl Verdicts {
@@ -26,20 +29,25 @@ impl Verdicts {
         let output = &problem.output;
         let outputs = output.shape().count();
         let rows = Expr::try_input("rows", output.shape().prepend(outputs), output.dtype())?;
-        let bounds = match method {
-            Method::Ibp => problem.interval_functionals(&rows)?,
-            Method::CrownIbp | Method::Crown => problem.bounder.functionals(output, &rows)?,
-        };
+        let intervals = problem.interval_functionals(&rows)?;
         let mut mapped = problem.mapped();
         let rows_input = mapped.len();
-        mapped.push(rows);
+        mapped.push(rows.clone());
         let most = (TARGET_BYTES / (4 * outputs * problem.widest(output))).clamp(1, batch);
         let compile = |ends: &[Expr]| {
             Batched::compile(ends, &mapped, &problem.shared(), most, problem.memory_limit, "the output")
         };
-        let lower = compile(std::slice::from_ref(&bounds.lo))?;
-        let both = if method == Method::Ibp { None } else { Some(compile(&[bounds.lo, bounds.hi])?) };
-        Ok(Verdicts { outputs, rows_input, lower, both })
+        if method == Method::Ibp {
+            return Ok(Verdicts { outputs, rows_input, lower: compile(&[intervals.lo])?, both: None, alpha: None });
+        }
+        let walked = problem.bounder.functionals(output, &rows)?;
+        let lower = compile(&[intervals.lo, walked.lo.clone()])?;
+        let both = Some(compile(&[walked.lo, walked.hi])?);
+        let alpha = match method {
+            Method::AlphaCrown { steps } => Alpha::compile(problem, steps, batch * outputs)?,
+            _ => None,
+        };
+        Ok(Verdicts { outputs, rows_input, lower, both, alpha })
     }
 
     /// Tightens the interval bounds of the outputs.
@@ -48,6 +56,19 @@ impl Verdicts {
         let bounds = self.run(both, group, |_, target| rows::write_identity(self.outputs, target))?;
         for (at, (&lo, &hi)) in bounds[0].iter().zip(&bounds[1]).enumerate() {
             known.intersect(at, lo, hi);
+        }
+        let Some(alpha) = &self.alpha else { return Ok(()) };
+        let n = self.outputs;
+        let rows = |sign: f32| -> Vec<Row> {
+            let row = |at: usize| {
+                let coefficients = (0..n).map(|j| if j == at % n { sign } else { 0.0 }).collect();
+                Row { example: at / n, coefficients }
+            };
+            (0..group.len * n).map(row).collect()
+        };
+        let (lower, negated) = (alpha.raise(group, &rows(1.0), false)?, alpha.raise(group, &rows(-1.0), false)?);
+        for (at, (&lo, &hi)) in lower.iter().zip(&negated).enumerate() {
+            known.intersect(at, lo, -hi);
         }
         Ok(())
     }
@@ -62,12 +83,35 @@ impl Verdicts {
                 target[j * n + j] = -1.0;
             }
         })?;
-        let smallest = |(example, row): (usize, &[f32])| {
-            let others = row.iter().enumerate().filter(|(j, _)| *j != labels[example]);
-            others
-                .fold(f64::INFINITY, |least, (_, &m)| if m.is_nan() { f64::NEG_INFINITY } else { least.min(m.into()) })
+        // A walk may be looser than intervals, for which affine layers at the end are merged too: the best bound of each
+        // row counts. What is not known is NaN, which loses against any number.
+        let best = |at: usize| bounds.iter().fold(f32::NEG_INFINITY, |best, bound| best.max(bound[at]));
+        let mut best: Vec<f32> = (0..group.len * n).map(best).collect();
+        if let Some(alpha) = &self.alpha {
+            self.raise(alpha, group, labels, &mut best)?;
+        }
+        let smallest = |example: usize| {
+            let others = (0..n).filter(|&j| j != labels[example]);
+            others.fold(f64::INFINITY, |least, j| least.min(best[example * n + j].into()))
         };
-        Ok(bounds[0].chunks(n).enumerate().map(smallest).collect())
+        Ok((0..group.len).map(smallest).collect())
+    }
+
+    // Raises the margins that are not positive yet.
+    fn raise(&self, alpha: &Alpha, group: &Group, labels: &[usize], margins: &mut [f32]) -> Result<()> {
+        let n = self.outputs;
+        let open: Vec<usize> =
+            (0..margins.len()).filter(|&at| at % n != labels[at / n] && margins[at] <= 0.0).collect();
+        let row = |&at: &usize| {
+            let mut coefficients = vec![0.0; n];
+            (coefficients[labels[at / n]], coefficients[at % n]) = (1.0, -1.0);
+            Row { example: at / n, coefficients }
+        };
+        let raised = alpha.raise(group, &open.iter().map(row).collect::<Vec<_>>(), true)?;
+        for (at, raised) in open.into_iter().zip(raised) {
+            margins[at] = margins[at].max(raised);
+        }
+        Ok(())
     }
 
     fn run(

@@ -107,7 +107,7 @@ fn unbounded_values_are_infinite_and_certify_nothing() {
     let x = Expr::input("x", [1, 2], DType::F32);
     let z = Expr::try_concat(&[x.reciprocal(), x.floor()], 1).unwrap();
     let graph = Graph::new(vec![x], vec![("z".into(), z)]).unwrap();
-    for method in [Method::Ibp, Method::CrownIbp, Method::Crown] {
+    for method in [Method::Ibp, Method::CrownIbp, Method::Crown, Method::AlphaCrown { steps: 4 }] {
         let c = Certifier::new(&graph, method, Settings::default()).unwrap();
         let x = points(vec![0.05, 2.0]);
         let bounds = c.bounds(&x, &Region::from(0.1)).unwrap();

@@ -110,7 +110,7 @@ fn check(index: u64) {
 
     let reached: Vec<Vec<Vec<f64>>> = centers.chunks(network.width).map(|c| network.reached(&ball, c, rng)).collect();
     let mut found: Vec<Bounds> = Vec::new();
-    for method in [Method::Ibp, Method::CrownIbp, Method::Crown] {
+    for method in [Method::Ibp, Method::CrownIbp, Method::Crown, Method::AlphaCrown { steps: 4 }] {
         let certifier = Certifier::new(&model, method, settings).unwrap();
         let region = Region::from(&ball);
         let bounds = certifier.bounds(&tensor, &region).unwrap();

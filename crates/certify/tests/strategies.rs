@@ -155,3 +155,65 @@ fn batches_do_not_change_bounds() {
         }
     }
 }
+
+/// Walks may be looser than intervals with merged layers, above all in large balls; what is certified never is.
+#[test]
+fn walks_certify_whatever_intervals_certify_and_slopes_whatever_walks_certify() {
+    let labels = [0, 1, 2, 0];
+    let (mut raised, mut rows) = (0, 0);
+    for index in 0..40 {
+        let model = nets::random(index, DType::F32);
+        let points = centers(&model, 4, index);
+        let norm = NORMS[index as usize / 5 % 3];
+        let outward = Settings { rounding: Rounding::Outward, ..settings(norm, 4) };
+        for epsilon in [0.02, 0.3, 3.0] {
+            let region = Region::from(epsilon).within(0.0, 1.0);
+            let margins = |method| Certifier::new(&model, method, outward).unwrap().margins(&points, &labels, &region);
+            let by_intervals = margins(Method::Ibp).unwrap();
+            let crown = margins(Method::Crown).unwrap();
+            let alpha = margins(Method::AlphaCrown { steps: 20 }).unwrap();
+            for (method, found) in
+                [(Method::CrownIbp, margins(Method::CrownIbp).unwrap()), (Method::Crown, crown.clone())]
+            {
+                for (row, (found, simple)) in found.iter().zip(&by_intervals).enumerate() {
+                    let slack = 1e-5 * (1.0 + simple.abs());
+                    assert!(
+                        *found >= simple - slack,
+                        "network {index}, {method:?}, ε {epsilon}, row {row}: {found} {simple}"
+                    );
+                }
+            }
+            for (alpha, crown) in alpha.iter().zip(&crown) {
+                assert!(alpha >= crown, "network {index}: {alpha} {crown}");
+                raised += usize::from(*crown <= 0.0 && *alpha > crown + 1e-3 * crown.abs());
+                rows += usize::from(*crown <= 0.0);
+            }
+        }
+    }
+    assert!(4 * raised > rows && rows > 100, "slopes raise {raised} of {rows} margins");
+}
+
+/// z = (relu(x) − c·x, 0): the lower bound with slope α is min over [−1, 2] of (α − c)·x, best at α = c with 0.
+#[test]
+fn ascent_finds_the_best_slope() {
+    for c in [0.25f32, 0.5, 0.75] {
+        let x = Expr::input("x", [1, 1], DType::F32);
+        let first = x.relu().sub(&x.scale(f64::from(c)));
+        let logits = Expr::concat(&[first, x.like(0.0)], 1);
+        let model = Graph::new(vec![x], vec![("logits".into(), logits)]).unwrap();
+        let center = Tensor::new([1, 1], vec![0.5f32]).unwrap();
+        let certifier = |method| Certifier::new(&model, method, Settings::default()).unwrap();
+        let margin = |method| certifier(method).margins(&center, &[0], &Region::from(1.5)).unwrap()[0];
+        let crown = margin(Method::Crown);
+        // Slope 1 gives −(1 − c) at x = −1, intervals of both terms give −2c.
+        let expected = -f64::from((1.0 - c).min(2.0 * c));
+        assert!((crown - expected).abs() < 1e-5, "{crown} instead of {expected}");
+        let alpha = margin(Method::AlphaCrown { steps: 100 });
+        assert!(alpha <= 0.0 && alpha > -0.02, "slope c gives 0, not {alpha}");
+        let bounds = certifier(Method::AlphaCrown { steps: 100 }).bounds(&center, &Region::from(1.5)).unwrap();
+        // From above, the chord at x = −1: 2/3·(−1) + 2/3 + c, or at x = 2: 2 − 2c.
+        let (lower, upper) = (bounds.lower.to_f64_vec()[0], bounds.upper.to_f64_vec()[0]);
+        let highest = f64::from(c).max(f64::from(2.0 - 2.0 * c));
+        assert!(lower <= 0.0 && lower > -0.02 && (upper - highest).abs() < 1e-4, "[{lower}, {upper}], {highest}");
+    }
+}

@@ -3,6 +3,8 @@
 mod attack;
 mod audit;
 mod bench;
+mod certificates;
+mod certify;
 mod data;
 mod error;
 mod explain;
@@ -39,6 +41,8 @@ enum Command {
     Audit(Box<audit::AuditArgs>),
     /// Attack one image and write the adversarial one.
     Attack(attack::AttackArgs),
+    /// Measure for how much of a data set no perturbation within a budget changes the right answer.
+    Certify(Box<certify::CertifyArgs>),
     /// Decide whether a property of a network holds, or find a counterexample.
     Verify(verify::VerifyArgs),
     /// Check a proof that a property holds, independently of the search that found it.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
     }
     let result = match &cli.command {
         Command::Audit(args) => audit::run(args),
+        Command::Certify(args) => certify::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Check(args) => verify::run_check(args),
         Command::Attack(args) => attack::run(args),

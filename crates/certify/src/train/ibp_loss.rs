@@ -37,17 +37,10 @@ impl Hook for IbpLoss {
     /// # Errors
     /// If a radius is negative, κ leaves [0, 1], limits do not ascend, or the step lacks what this needs.
     fn apply(&self, step: &mut Step) -> Result<(), TrainError> {
-        let (low, high) = self.limits;
-        let radii = [self.epsilon.from, self.epsilon.to].iter().all(|e| *e >= 0.0 && e.is_finite());
-        let shares = [self.kappa.from, self.kappa.to].iter().all(|k| (0.0..=1.0).contains(k));
-        if !radii || !shares || low.is_nan() || high.is_nan() || low > high {
-            let message = format!("{self:?}: radii must be at least 0, κ lie in [0, 1], and limits ascend");
-            return Err(TrainError::Setting(message));
-        }
+        check(self.epsilon, &[self.kappa], self.limits)?;
         let (epsilon, kappa) = (step.scalar("epsilon", self.epsilon), step.scalar("kappa", self.kappa));
         let (x, logits, targets) = (step.named("input")?, step.named("logits")?, step.named("targets")?);
-        let radius = epsilon.broadcast_to(x.shape());
-        let ball = Interval { lo: x.sub(&radius).maximum(&x.like(low)), hi: x.add(&radius).minimum(&x.like(high)) };
+        let ball = ball(&x, &epsilon, self.limits);
         let worst = interval_margins(&logits, &targets, &x, &ball)?;
         step.report("verified", &verified(&worst, &targets));
         let (plain, robust) = (step.objective()?, worst.cross_entropy(&targets));
@@ -56,8 +49,27 @@ impl Hook for IbpLoss {
     }
 }
 
-// 1 for each example whose margins over all other classes are negative in the worst case.
-fn verified(worst: &Expr, targets: &Expr) -> Expr {
+/// The part of the ℓ∞ ball around `x` that lies within the limits.
+pub(super) fn ball(x: &Expr, epsilon: &Expr, (low, high): (f64, f64)) -> Interval {
+    let radius = epsilon.broadcast_to(x.shape());
+    Interval { lo: x.sub(&radius).maximum(&x.like(low)), hi: x.add(&radius).minimum(&x.like(high)) }
+}
+
+/// Whether radii, shares of losses and limits make sense.
+pub(super) fn check(epsilon: Ramp, shares: &[Ramp], (low, high): (f64, f64)) -> Result<(), TrainError> {
+    let radii = [epsilon.from, epsilon.to].iter().all(|e| *e >= 0.0 && e.is_finite());
+    let within = shares.iter().flat_map(|r| [r.from, r.to]).all(|share| (0.0..=1.0).contains(&share));
+    if radii && within && low <= high {
+        return Ok(());
+    }
+    let message = format!(
+        "{epsilon:?}, {shares:?}, limits {low} to {high}: radii must be at least 0, shares lie in [0, 1], and limits ascend"
+    );
+    Err(TrainError::Setting(message))
+}
+
+/// 1 for each example whose margins over all other classes are negative in the worst case.
+pub(super) fn verified(worst: &Expr, targets: &Expr) -> Expr {
     let others = Expr::select(&targets.greater(&targets.like(0.5)), &worst.like(f64::NEG_INFINITY), worst);
     let largest = others.reduce_max(&[1], false);
     largest.neg().step()

@@ -1,7 +1,8 @@
 //! Certified training: hooks of a training [`Step`](perturb_nn::Step) whose loss is a bound over a ball around every input,
 //! which reverse mode then differentiates like any other graph.
 //!
-//! [`IbpLoss`] is the cheapest and, with ramps, often the best.
+//! [`IbpLoss`] is the cheapest and, with ramps, often the best; [`CrownIbpLoss`] starts from tighter bounds. [`WeightLoss`]
+//! bounds the loss over perturbed weights instead of inputs.
 //!
 //! ```
 //! use perturb_certify::train::IbpLoss;
@@ -18,8 +19,14 @@
 //! # Ok::<(), perturb_nn::TrainError>(())
 //! ```
 
+mod crown_ibp;
 mod ibp_loss;
+mod linear_loss;
 mod margins;
+mod weight_loss;
 
+pub use crown_ibp::{Bounded, CrownIbpLoss};
 pub use ibp_loss::IbpLoss;
+pub use linear_loss::{fused_cross_entropy, linear_margins};
 pub use margins::interval_margins;
+pub use weight_loss::WeightLoss;

@@ -6,6 +6,7 @@ use super::query::{Case, Row};
 use super::root::LayerBounds;
 use super::subdomain::{Layout, Subdomain};
 use crate::Result;
+use crate::adam::{Corrections, Moments};
 use perturb_engine::{Executable, Options, Session};
 use perturb_graph::{DType, Expr, Rounding, Tensor, grad, substitute, vmap};
 use std::sync::Arc;
@@ -25,7 +26,6 @@ pub(crate) struct Rates {
 
 /// Number of tensors that Adam and the memory of the best keep for each variable, itself included.
 const COPIES: usize = 4;
-const MOMENTS: (f32, f32) = (0.9, 0.999);
 
 /// Compiled for a number of items.
 pub(crate) struct Ascent {
@@ -79,19 +79,16 @@ impl Ascent {
         let gradients = grad(&bound.sum(), variables)?;
 
         let scalar = |name: &str| Expr::input(name, [], DType::F32);
-        let [slope_rate, beta_rate, first, second] = ["slope_rate", "beta_rate", "first", "second"].map(scalar);
+        let [slope_rate, beta_rate] = ["slope_rate", "beta_rate"].map(scalar);
+        let corrections = ["first", "second"].map(scalar);
         let best = placeholder("best", &[items])?;
         let better = bound.greater(&best);
         let mut state = vec![(best.clone(), bound.maximum(&best))];
         for (k, (variable, gradient)) in variables.iter().zip(&gradients).enumerate() {
             let moment = |name: &str| Expr::try_input(name, variable.shape(), DType::F32);
-            let (m, v, kept) = (moment("m")?, moment("v")?, moment("kept")?);
-            // An unknown derivative moves nothing.
-            let gradient = Expr::select(&gradient.is_finite(), gradient, &gradient.like(0.0));
-            let next_m = m.scale(MOMENTS.0.into()).add(&gradient.scale(1.0 - f64::from(MOMENTS.0)));
-            let next_v = v.scale(MOMENTS.1.into()).add(&gradient.square().scale(1.0 - f64::from(MOMENTS.1)));
+            let (moments, kept) = (Moments { mean: moment("m")?, square: moment("v")? }, moment("kept")?);
             let rate = if (layers..2 * layers).contains(&k) { &beta_rate } else { &slope_rate };
-            let direction = next_m.mul(&first).div(&next_v.mul(&second).sqrt().offset(1e-8));
+            let (direction, next_moments) = moments.ascend(gradient, &corrections);
             let moved = variable.add(&direction.mul(rate)).relu();
             let next = match k {
                 k if k < layers => moved.minimum(&moved.like(1.0)),
@@ -104,11 +101,13 @@ impl Ascent {
             let axes: Vec<usize> = std::iter::once(items).chain(variable.shape()[1..].iter().map(|_| 1)).collect();
             let mask = better.reshape(axes).broadcast_to(variable.shape());
             let keep = Expr::select(&mask, variable, &kept);
-            state.extend([(variable.clone(), next), (m, next_m), (v, next_v), (kept, keep)]);
+            let averages = [(moments.mean, next_moments.mean), (moments.square, next_moments.square)];
+            state.extend([(variable.clone(), next)].into_iter().chain(averages).chain([(kept, keep)]));
         }
         let mut inputs: Vec<Expr> = lagrangian.corners.to_vec();
         inputs.extend(batched[..fed].iter().cloned());
-        inputs.extend([slope_rate, beta_rate, first, second]);
+        inputs.extend([slope_rate, beta_rate]);
+        inputs.extend(corrections);
         let executable = Executable::compile_with_state(&[bound], &inputs, &state, options)?;
         let initial: Vec<Tensor> = state.iter().map(|(leaf, _)| Tensor::full(leaf.shape(), 0.0f32)).collect();
         let corner = |values: &[f32]| Tensor::new(network.input.shape(), values.to_vec());
@@ -144,12 +143,9 @@ impl Ascent {
         let feeds = self.feeds(subdomains, case, root)?;
         self.load(subdomains)?;
         let (mut slope_rate, mut beta_rate) = (rates.slopes, rates.multipliers);
-        let mut powers = MOMENTS;
         // The bound is that of the variables before each step.
-        for step in 0..=rates.steps {
-            let corrections = [1.0 / (1.0 - powers.0), 1.0 / (1.0 - powers.1)];
-            powers = (powers.0 * MOMENTS.0, powers.1 * MOMENTS.1);
-            let scalars = [slope_rate, beta_rate, corrections[0], corrections[1]].map(Tensor::scalar);
+        for (step, [first, second]) in (0..=rates.steps).zip(Corrections::new()) {
+            let scalars = [slope_rate, beta_rate, first, second].map(Tensor::scalar);
             let all: Vec<&Tensor> = self.corners.iter().chain(&feeds).chain(&scalars).collect();
             let bounds = self.session.run(&all)?;
             (slope_rate, beta_rate) = (slope_rate * rates.decay, beta_rate * rates.decay);

@@ -99,7 +99,8 @@ fn nearest(args: &AuditArgs, found: &Found) -> Vec<Option<f64>> {
     found.distances.iter().enumerate().map(|(i, &d)| smaller(d, by_attack(i))).collect()
 }
 
-fn data_info(subject: &Subject) -> DataInfo {
+/// Data and preprocessing as reports name them.
+pub fn data_info(subject: &Subject) -> DataInfo {
     let mut classes = subject.labels.clone();
     classes.sort_unstable();
     classes.dedup();

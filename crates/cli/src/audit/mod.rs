@@ -11,14 +11,16 @@ mod store;
 mod subject;
 
 use crate::CliError;
-pub use args::AuditArgs;
+pub use args::{AuditArgs, AuditNorm};
+pub use assemble::data_info;
+pub use attacks::{BATCH, clean};
 use perturb::attack::Classifier;
 use perturb::report::{audit::AuditReport, headline, render};
+pub use results::{Certified, SmoothedBatch, rate};
 use std::path::Path;
 use std::time::Instant;
-use store::Store;
-use subject::Subject;
-pub use subject::classifier_input;
+pub use store::Store;
+pub use subject::{Source, Subject, classifier_input};
 
 /// Runs an audit and writes `report.html` and `report.json`.
 ///
@@ -58,8 +60,11 @@ fn settings(args: &AuditArgs, subject: &Subject) -> String {
     )
 }
 
-// Found out before minutes of work, not after.
-fn check_writable(folder: &Path) -> Result<(), CliError> {
+/// Whether a folder can be written to: found out before minutes of work, not after.
+///
+/// # Errors
+/// If it cannot.
+pub fn check_writable(folder: &Path) -> Result<(), CliError> {
     let failed = |source| CliError::File { action: "write to", path: folder.display().to_string(), source };
     std::fs::create_dir_all(folder).map_err(failed)?;
     let probe = folder.join(".perturb-write-test");
@@ -67,8 +72,11 @@ fn check_writable(folder: &Path) -> Result<(), CliError> {
     std::fs::remove_file(&probe).map_err(failed)
 }
 
-// Written beside and moved into place, so that a kill leaves the old report or the new one.
-fn write(path: &Path, text: &str) -> Result<(), CliError> {
+/// Writes beside and moves into place, so that a kill leaves the old report or the new one.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), CliError> {
     let failed = |source| CliError::File { action: "write", path: path.display().to_string(), source };
     let partial = path.with_extension("partial");
     std::fs::write(&partial, text).map_err(failed)?;

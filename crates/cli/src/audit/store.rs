@@ -135,7 +135,7 @@ fn refuse_running(path: &Path) -> Result<(), CliError> {
     match probe {
         Err(error) if locked(&error) => {
             let folder = path.parent().unwrap_or(path).display();
-            Err(CliError::Usage(format!("another audit is writing to {folder}: wait for it, or use another --out")))
+            Err(CliError::Usage(format!("another run is writing to {folder}: wait for it, or use another --out")))
         }
         _ => Ok(()),
     }
@@ -183,7 +183,7 @@ mod tests {
         first.batch("s", 0, || Ok(1)).unwrap();
         for resume in [false, true] {
             let message = Store::open(folder.path(), "a", resume).err().unwrap().to_string();
-            assert!(message.contains("another audit"), "{message}");
+            assert!(message.contains("another run"), "{message}");
         }
         assert_eq!(first.batch("s", 0, || Ok(2)).unwrap(), 1, "the first run goes on undisturbed");
         drop(first);

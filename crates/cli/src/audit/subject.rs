@@ -2,13 +2,14 @@
 
 use super::AuditArgs;
 use super::builtin;
-use crate::preprocessing::{self, Preprocessing};
+use crate::preprocessing::{self, Preprocessing, PreprocessingArgs};
 use crate::{CliError, model};
 use perturb::data::{Dataset, LoadOptions, PixelEncoding, load};
 use perturb::graph::{Graph, Tensor};
 use perturb::onnx::ImportOptions;
 use perturb::report::audit::{Candidate, ModelInfo, OperatorCount};
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// A model and the data that it is audited on.
 pub struct Subject {
@@ -42,6 +43,16 @@ pub struct Subject {
     pub fingerprint: String,
 }
 
+/// Files that a subject comes from, and how to read them.
+pub struct Source<'a> {
+    pub model: &'a Path,
+    pub data: &'a Path,
+    pub labels: Option<&'a Path>,
+    pub limit: Option<usize>,
+    pub pixel_range: Option<(f64, f64)>,
+    pub preprocessing: &'a PreprocessingArgs,
+}
+
 /// Examples of the built-in audit unless `--limit` says otherwise.
 const BUILTIN_EXAMPLES: usize = 128;
 
@@ -57,7 +68,14 @@ impl Subject {
             (Some(_), None) => Err(CliError::Usage(
                 "a model needs data to be audited on: perturb audit MODEL.onnx --data PATH (.npz, .npy, IDX, CIFAR-10 binary, or a folder of images)".into(),
             )),
-            (Some(_), Some(_)) => Subject::from_files(args),
+            (Some(model), Some(data)) => Subject::from_files(&Source {
+                model,
+                data,
+                labels: args.labels.as_deref(),
+                limit: args.limit,
+                pixel_range: args.pixel_range,
+                preprocessing: &args.preprocessing,
+            }),
         }
     }
 
@@ -87,10 +105,12 @@ impl Subject {
         })
     }
 
-    fn from_files(args: &AuditArgs) -> Result<Subject, CliError> {
-        let (Some(path), Some(data)) = (&args.model, &args.data) else {
-            return Err(CliError::Usage("model and data are needed".into()));
-        };
+    /// Loads a classifier and data.
+    ///
+    /// # Errors
+    /// If model or data cannot be used, or do not fit each other.
+    pub fn from_files(from: &Source<'_>) -> Result<Subject, CliError> {
+        let &Source { model: path, data, .. } = from;
         let bytes = std::fs::read(path).map_err(|source| CliError::File {
             action: "read",
             path: path.display().to_string(),
@@ -102,13 +122,16 @@ impl Subject {
         let example = classifier_input(&raw)?;
         // The scores; further outputs (such as probabilities beside logits) are not audited.
         raw.outputs.truncate(1);
-        let options =
-            LoadOptions { labels: args.labels.clone(), limit: args.limit, expected_shape: Some(example.clone()) };
+        let options = LoadOptions {
+            labels: from.labels.map(Path::to_path_buf),
+            limit: from.limit,
+            expected_shape: Some(example),
+        };
         let dataset = load(data, &options)?;
         let classes = raw.outputs[0].1.shape().count();
         dataset.check_labels(classes)?;
-        let (inputs, limits) = in_pixel_units(&dataset, args.pixel_range)?;
-        let chosen = preprocessing::choose(&args.preprocessing, &raw, &inputs, dataset.labels.as_deref(), limits)?;
+        let (inputs, limits) = in_pixel_units(&dataset, from.pixel_range)?;
+        let chosen = preprocessing::choose(from.preprocessing, &raw, &inputs, dataset.labels.as_deref(), limits)?;
         let graph = chosen.preprocessing.prepend(&raw)?;
         let name = path.file_stem().map_or_else(|| "model".into(), |s| s.to_string_lossy().into_owned());
         let info = model_info(&graph, name, path.display().to_string(), hash.clone())?;

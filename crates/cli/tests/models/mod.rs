@@ -140,6 +140,11 @@ pub fn classifier(features: usize, classes: usize) -> ModelProto {
     model(&[1, features], nodes, vec![random("w1", 1, &[features, 16]), random("w2", 2, &[16, classes])])
 }
 
+/// `[1, 2] → [1, 2]` with these weights, the first row those of the first input.
+pub fn linear(weights: [f32; 4]) -> ModelProto {
+    model(&[1, 2], vec![node("MatMul", &["x", "w"], "logits")], vec![tensor("w", &[2, 2], &weights)])
+}
+
 /// A classifier that also gives its hidden units, after the scores.
 pub fn with_second_output(features: usize, classes: usize) -> ModelProto {
     let mut model = classifier(features, classes);

@@ -1,7 +1,7 @@
 //! Dense factorisations and solutions of row-major matrices: what the reference evaluator and kernels both call.
 //!
 //! Every routine computes in `f64` and rounds its result once, whatever the element type. The iterative ones
-//! (eigenvalues, singular values) come from `nalgebra`.
+//! (eigenvalues, singular values) come from `faer`.
 
 mod direct;
 mod spectral;

@@ -15,6 +15,7 @@ pub(super) struct Digits {
     pub train: Tensor,
     pub train_labels: Vec<usize>,
     pub test: Tensor,
+    pub test_labels: Vec<usize>,
 }
 
 impl Digits {
@@ -27,8 +28,8 @@ impl Digits {
             Ok((halved(&data.inputs)?, labels))
         };
         let (train, train_labels) = part("train-images-idx3-ubyte.gz", run.scaled(4000, 60_000))?;
-        let (test, _) = part("t10k-images-idx3-ubyte.gz", 1000)?;
-        Ok(Digits { train, train_labels, test })
+        let (test, test_labels) = part("t10k-images-idx3-ubyte.gz", 1000)?;
+        Ok(Digits { train, train_labels, test, test_labels })
     }
 }
 

@@ -1,0 +1,3 @@
+//! Representations that stay the same under noise, for classifiers that are then smoothed.
+
+pub mod rrcm;
