@@ -140,6 +140,13 @@ pub fn classifier(features: usize, classes: usize) -> ModelProto {
     model(&[1, features], nodes, vec![random("w1", 1, &[features, 16]), random("w2", 2, &[16, classes])])
 }
 
+/// The same with other weights.
+pub fn other_classifier(features: usize, classes: usize) -> ModelProto {
+    let mut model = classifier(features, classes);
+    model.graph.as_mut().unwrap().initializer = vec![random("w1", 3, &[features, 16]), random("w2", 4, &[16, classes])];
+    model
+}
+
 /// A classifier that also gives its hidden units, after the scores.
 pub fn with_second_output(features: usize, classes: usize) -> ModelProto {
     let mut model = classifier(features, classes);
