@@ -48,8 +48,8 @@ fn every_attack_asked_for_has_its_curve() {
     let names: Vec<&str> = ["apgd-ce", "square", "boundary"].map(|n| find(n).unwrap().attack().name()).to_vec();
     assert_eq!(audit.curves(), names);
     let report = audit.report();
-    assert_eq!(report["attacks"][0]["kind"], "white_box");
-    assert!((1..3).all(|i| report["attacks"][i]["kind"] == "black_box"));
+    assert_eq!(report["attacks"][0]["kind"], "white-box");
+    assert!((1..3).all(|i| report["attacks"][i]["kind"] == "black-box"));
     let page = std::fs::read_to_string(audit.folder.path("out/report.html")).unwrap();
     assert!(names.iter().all(|name| page.contains(name)));
     // What FGSM alone leaves is no less than what a list with it leaves.

@@ -52,9 +52,16 @@ impl Transfer {
     /// The page: one self-contained HTML file.
     pub fn render(&self) -> String {
         let title = format!("Transfer of {}", escape(&self.attack));
+        let norm = match self.norm.as_str() {
+            "linf" => "ℓ∞".into(),
+            "l2" => "ℓ2".into(),
+            "l1" => "ℓ1".into(),
+            "l0" => "ℓ0".into(),
+            other => escape(other),
+        };
         let ball = match self.epsilon {
-            Some(epsilon) => format!("{} ≤ {}", escape(&self.norm), crate::format::epsilon(epsilon)),
-            None => format!("{}, as near as possible", escape(&self.norm)),
+            Some(epsilon) => format!("{norm} ≤ {}", crate::format::epsilon(epsilon)),
+            None => format!("{norm}, as near as possible"),
         };
         let header = format!(
             "<header>\n<p class=\"kicker\">Do adversarial examples of one model fool another?</p>\n<h1>{title}</h1>\n\
@@ -79,21 +86,38 @@ impl Transfer {
         document(&title, &(header + &page_section("transfer", "Success rates", &body)), &self.perturb_version)
     }
 
+    /// The mean rate of a source against all models but one, if there are any.
+    fn mean_without(&self, source: usize, left_out: usize) -> Option<f64> {
+        let others: Vec<f64> = self.sources[source]
+            .rates
+            .iter()
+            .enumerate()
+            .filter(|&(k, _)| k != left_out)
+            .map(|(_, r)| r.value)
+            .collect();
+        (!others.is_empty()).then(|| others.iter().sum::<f64>() / others.len() as f64)
+    }
+
     /// The mean rate of a source against models other than the one it was made on, if there are any.
     pub fn mean_elsewhere(&self, source: usize) -> Option<f64> {
-        let others: Vec<f64> =
-            self.sources[source].rates.iter().enumerate().filter(|&(k, _)| k != source).map(|(_, r)| r.value).collect();
-        (!others.is_empty()).then(|| others.iter().sum::<f64>() / others.len() as f64)
+        self.mean_without(source, source)
     }
 
     fn sentence(&self) -> String {
         let by_source = (0..self.models.len()).filter_map(|i| Some((i, self.mean_elsewhere(i)?)));
         match by_source.max_by(|a, b| a.1.total_cmp(&b.1)) {
-            Some((best, mean)) => format!(
-                "Examples made on <strong>{}</strong> transfer best: the other models misclassify {} of them on average.",
-                escape(&self.models[best]),
-                percent(mean)
-            ),
+            Some((best, mean)) => {
+                let controls = (self.models.len()..self.sources.len()).filter_map(|i| {
+                    Some(format!(", of {} {}", escape(&self.sources[i].name), percent(self.mean_without(i, best)?)))
+                });
+                format!(
+                    "Examples made on <strong>{}</strong> transfer best: the other models misclassify {} of them on \
+                     average{}.",
+                    escape(&self.models[best]),
+                    percent(mean),
+                    controls.collect::<String>()
+                )
+            }
             None => "There is only one model.".into(),
         }
     }
@@ -153,7 +177,15 @@ mod tests {
     #[test]
     fn the_page_has_every_rate_and_no_foreign_markup() {
         let page = transfer().render();
-        for part in ["--heat:0.300", "--heat:0.900", "b&amp;c</strong> transfer best", "&lt;images&gt;", "noise"] {
+        for part in [
+            "--heat:0.300",
+            "--heat:0.900",
+            "b&amp;c</strong> transfer best",
+            "50.0% of them on average, of noise 0.0%",
+            "ℓ∞ ≤ 0.1",
+            "&lt;images&gt;",
+            "noise",
+        ] {
             assert!(page.contains(part), "{part} is missing");
         }
         assert!(!page.contains("<images>") && page.matches("class=\"own\"").count() == 2);
