@@ -31,7 +31,7 @@ impl Default for Uap {
 pub struct Universal {
     /// What is added, of the shape of one example.
     pub delta: Tensor,
-    bounds: (f32, f32),
+    ball: Ball,
 }
 
 const NAME: &str = "UAP";
@@ -61,7 +61,7 @@ impl Uap {
         let free = Ball::unbounded(norm, ball.bounds())?;
         let shape = model.example_shape().clone();
         let origin = vec![0.0f32; model.width()];
-        let mut universal = Universal { delta: Tensor::new(shape, origin.clone())?, bounds: ball.limits() };
+        let mut universal = Universal { delta: Tensor::new(shape, origin.clone())?, ball: *ball };
         let mut best = (universal.success_rate(model, inputs, criterion)?, universal.clone());
         for _ in 0..self.passes {
             if best.0 >= self.fooling_rate {
@@ -85,7 +85,7 @@ impl Uap {
 }
 
 impl Universal {
-    /// `inputs [N, …example]` with the perturbation, clipped to the bounds.
+    /// `inputs [N, …example]` with the perturbation, within bounds and ball: a sum that rounding takes out is moved back.
     ///
     /// # Errors
     /// If the inputs do not have the perturbation's size.
@@ -95,9 +95,14 @@ impl Universal {
             let (dtype, shape, expected) = (inputs.dtype(), inputs.shape().clone(), self.delta.shape().clone());
             return Err(AttackError::Inputs { dtype, shape, expected });
         };
-        let (lo, hi) = self.bounds;
-        let moved = values.chunks_exact(delta.len()).flat_map(|x| x.iter().zip(delta));
-        Ok(Tensor::new(inputs.shape(), moved.map(|(v, d)| (v + d).clamp(lo, hi)).collect())?)
+        let (lo, hi) = self.ball.limits();
+        let mut moved = Vec::with_capacity(values.len());
+        for center in values.chunks_exact(delta.len()) {
+            let mut x: Vec<f32> = center.iter().zip(delta).map(|(v, d)| (v + d).clamp(lo, hi)).collect();
+            self.ball.project(center, &mut x);
+            moved.extend(x);
+        }
+        Ok(Tensor::new(inputs.shape(), moved)?)
     }
 
     /// Share of inputs that meet the criterion with the perturbation. With the clean predictions as labels this is the

@@ -45,7 +45,12 @@ impl Canvas {
 
     /// An attribution as a heat map.
     pub fn heatmap(&self, attribution: &[f32]) -> Result<String, CliError> {
-        Ok(base64(&Picture::new(attribution, self.shape)?.heatmap_png(self.scale)?))
+        Ok(base64(&self.heatmap_png(attribution)?))
+    }
+
+    /// Signed values as the PNG file of a heat map: blue is negative, white 0, red positive.
+    pub fn heatmap_png(&self, values: &[f32]) -> Result<Vec<u8>, CliError> {
+        Ok(Picture::new(values, self.shape)?.heatmap_png(self.scale)?)
     }
 }
 

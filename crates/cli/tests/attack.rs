@@ -112,3 +112,73 @@ fn budgets_that_limit_nothing_are_warned_of() {
     let (_, _, err) = run(&["attack", &model, &data, "--epsilon", "2", "--norm", "l2"]);
     assert!(err.contains("limits nothing") && !err.contains("/255"), "{err}");
 }
+
+#[test]
+fn a_universal_perturbation_is_judged_on_inputs_it_has_not_seen() {
+    let folder = Folder::new();
+    let model = folder.model("m.onnx", &image_classifier(8, 3));
+    let values: Vec<f32> = perturb::nn::recipe(4, [60 * 64], 0.5).as_slice::<f32>().iter().map(|v| v + 0.5).collect();
+    let data = folder.npz("data.npz", &values, &[60, 1, 8, 8], &[0; 60]);
+    for (norm, epsilon) in [("linf", 0.2), ("l2", 1.5), ("l1", 8.0), ("l0", 6.0)] {
+        let (out, size) = (folder.path("u.npz"), epsilon.to_string());
+        let arguments = ["attack", &model, "--universal", &data, "--norm", norm, "--epsilon", &size, "--out", &out];
+        let (code, text, err) = run(&arguments);
+        assert_eq!(code, Some(0), "{err}");
+        assert!(text.contains("of the 30 inputs") && text.contains("of 30 others") && text.contains("u.png"), "{text}");
+        let found = json(&folder.path("u.json"));
+        let rate = |name: &str| found[name].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&rate("fooling_rate_held_out")));
+        assert!(rate("fooling_rate_noise") <= rate("fooling_rate_noise_most"));
+        if norm == "linf" {
+            assert!(rate("fooling_rate_held_out") > rate("fooling_rate_noise"), "{found}");
+        }
+        let delta = npz::read_all(std::path::Path::new(&out)).unwrap().remove(0).1;
+        let length = perturb::threat::distance(norm_of(norm), &[0.0; 64], delta.as_slice::<f32>());
+        assert!(length <= epsilon && delta.count() == 64, "{norm}: {length}");
+        assert!(std::fs::read(folder.path("u.png")).unwrap().starts_with(b"\x89PNG"));
+    }
+    let one = folder.npz("one.npz", &values[..64], &[1, 1, 8, 8], &[0]);
+    let (code, _, err) = run(&["attack", &model, "--universal", &one]);
+    assert!(code == Some(2) && err.contains("one example"), "{err}");
+    let (code, _, err) = run(&["attack", &model, "--universal", &data, "--attack", "pgd"]);
+    assert!(code == Some(2) && err.contains("--attack"), "{err}");
+}
+
+fn norm_of(name: &str) -> perturb::threat::Norm {
+    use perturb::threat::Norm;
+    [Norm::Linf, Norm::L2, Norm::L1, Norm::L0].into_iter().find(|n| n.name() == name).unwrap()
+}
+
+#[test]
+fn a_transfer_table_has_a_row_for_each_model_and_one_for_noise() {
+    let folder = Folder::new();
+    let models = [folder.model("a.onnx", &classifier(6, 3)), folder.model("b.onnx", &models::other_classifier(6, 3))];
+    let data = folder.images(30, 6);
+    let out = folder.path("t.html");
+    let arguments =
+        ["attack", &models[0], &data, "--epsilon", "0.2", "--attack", "fgsm", "--out", &out, "--transfer", &models[1]];
+    let (code, text, err) = run(&arguments);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+    let found = json(&folder.path("t.json"));
+    assert_eq!(found["models"], serde_json::json!(["a", "b"]));
+    // The diagonal is what attacking the model alone reports.
+    for (i, model) in models.iter().enumerate() {
+        let alone = folder.path("alone.npz");
+        let (code, _, err) = run(&["attack", model, &data, "--epsilon", "0.2", "--attack", "fgsm", "--out", &alone]);
+        assert_eq!(code, Some(0), "{err}");
+        let alone = json(&folder.path("alone.json"));
+        let rate = &found["sources"][i]["rates"][i];
+        let (fooled, total) = (rate["fooled"].as_f64().unwrap(), rate["total"].as_f64().unwrap());
+        assert_eq!(alone["clean_accuracy"].as_f64().unwrap(), total / 30.0);
+        assert!((alone["robust_accuracy"].as_f64().unwrap() - (total - fooled) / 30.0).abs() < 1e-12);
+    }
+    assert_eq!(found["sources"][2]["rates"].as_array().unwrap().len(), 2);
+    let page = std::fs::read_to_string(&out).unwrap();
+    assert!(page.contains("<h1>Transfer of FGSM</h1>") && page.contains("noise of the same size"));
+    let wide = folder.model("wide.onnx", &classifier(7, 3));
+    let (code, _, err) = run(&["attack", &models[0], &data, "--transfer", &wide]);
+    assert!(code == Some(2) && err.contains("7") && !err.contains("panicked"), "{err}");
+    let (code, _, err) = run(&["attack", &models[0], &data, "--attack", "uap", "--transfer", &models[1]]);
+    assert!(code == Some(2) && err.contains("uap"), "{err}");
+}

@@ -5,6 +5,7 @@
 //! - [`checks()`]: tests of the attacks themselves (masked gradients, broken certificates).
 //! - [`render`]: one self-contained `report.html`, readable without a network; [`html`]: the parts of such pages.
 //! - [`picture`]: PNG images of inputs, perturbations and attributions; [`chart`]: small SVG charts.
+//! - [`transfer`]: a page of its own, on whether examples made on one model fool others.
 
 pub mod audit;
 pub mod chart;
@@ -15,6 +16,7 @@ pub mod format;
 pub mod headline;
 pub mod html;
 pub mod picture;
+pub mod transfer;
 
 pub use audit::{AuditReport, ReportError};
 pub use checks::checks;

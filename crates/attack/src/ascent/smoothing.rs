@@ -13,9 +13,9 @@ pub struct Smoothing {
 }
 
 impl Default for Smoothing {
-    /// 15 × 15 pixels, deviation 3.
+    /// 15 × 15 pixels, whose edge is three deviations from the middle, as in the authors' code.
     fn default() -> Self {
-        Smoothing { radius: 7, sigma: 3.0 }
+        Smoothing { radius: 7, sigma: 7.0 / 3.0 }
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::networks::{examples, random, small_cnn};
 use perturb_attack::{
     Adversarial, Apgd, ApgdT, Ascent, Attack, Ball, Boundary, CarliniWagner, Classifier, Criterion, Ddn, DeepFool,
-    ElasticNet, Estimated, Fab, Fgsm, HopSkipJump, Jsma, Norm, OnePixel, Pgd, Seed, Spatial, Square, minimal_epsilon,
+    ElasticNet, Estimated, Fab, Fgsm, HopSkipJump, Jsma, Norm, OnePixel, Pgd, Seed, Spatial, Square, Uap, in_turn,
+    minimal_epsilon, registry,
 };
 use perturb_graph::Tensor;
 use perturb_nn::peers::mlp;
@@ -19,6 +20,7 @@ fn attacks(norm: Norm) -> Vec<Box<dyn Attack>> {
     let mut all: Vec<Box<dyn Attack>> = vec![
         Box::new(Fgsm),
         Box::new(Pgd { steps: 10, restarts: 2, relative_step: 0.2, ..Pgd::default() }),
+        Box::new(Ascent { steps: 5, ..Ascent::bim() }),
         Box::new(Ascent { steps: 5, ..Ascent::mi_fgsm() }),
         Box::new(Ascent { steps: 5, ..Ascent::ni_fgsm() }),
         Box::new(Ascent { steps: 5, ..Ascent::di_fgsm() }),
@@ -55,6 +57,17 @@ fn attacks(norm: Norm) -> Vec<Box<dyn Attack>> {
         all.push(Box::new(HopSkipJump { steps: 3, initial_evaluations: 20, ..HopSkipJump::default() }));
     }
     all
+}
+
+// Nothing that the registry knows is left out of the tests below, in any norm that it names.
+#[test]
+fn every_registered_attack_is_tested() {
+    for entry in registry::attacks().iter().filter(|entry| !entry.name.starts_with("autoattack")) {
+        for &norm in entry.norms {
+            let tested = attacks(norm).iter().any(|attack| attack.name() == entry.attack().name());
+            assert!(tested, "{} in {norm:?}", entry.name);
+        }
+    }
 }
 
 const NORMS: [Norm; 4] = [Norm::L0, Norm::L1, Norm::L2, Norm::Linf];
@@ -103,6 +116,16 @@ fn results_are_in_the_ball_and_verified() {
                 let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(3, 0)).unwrap();
                 check(&model, &inputs, &criterion, &ball, &found);
             }
+            // Several in turn, as AutoAttack runs its members; and one perturbation for all.
+            let found = in_turn(&attacks(norm), &model, &inputs, &criterion, &ball, &Seed::new(3, 0)).unwrap();
+            check(&model, &inputs, &criterion, &ball, &found);
+            let universal = Uap { passes: 1, ..Uap::default() }.fit(&model, &inputs, &criterion, &ball).unwrap();
+            let delta = universal.delta.as_slice::<f32>();
+            assert!(perturb_threat::distance(norm, &vec![0.0; delta.len()], delta) <= budget, "{norm:?}");
+            let moved = universal.apply(&inputs).unwrap();
+            let width = delta.len();
+            let pairs = inputs.as_slice::<f32>().chunks(width).zip(moved.as_slice::<f32>().chunks(width));
+            assert!(pairs.clone().all(|(center, x)| ball.contains(center, x)), "UAP in {norm:?} ≤ {budget}");
         }
     }
 }

@@ -4,10 +4,13 @@ mod image;
 mod list;
 mod plan;
 mod set;
+mod transfer;
+mod universal;
 
 use crate::preprocessing::PreprocessingArgs;
 use crate::{CliError, parse};
 use plan::{AttackNorm, Method, method};
+pub use plan::{check_norm, known, warn_of_excess};
 use std::path::PathBuf;
 
 /// Options of `perturb attack`.
@@ -17,8 +20,16 @@ pub struct AttackArgs {
     #[arg(required_unless_present = "list")]
     model: Option<PathBuf>,
     /// The image, PNG or JPEG, of the model's input size; or a data set: .npz, .npy, IDX, CIFAR-10 binary, or a folder.
-    #[arg(value_name = "IMAGE_OR_DATA", required_unless_present = "list")]
+    #[arg(value_name = "IMAGE_OR_DATA", required_unless_present_any = ["list", "universal"])]
     image: Option<PathBuf>,
+    /// One perturbation for all inputs (UAP): fitted on the first half of this data set, judged on the second half beside
+    /// noise of the same size. Writes it as .npz and .png, and the rates as .json (default: universal.npz).
+    #[arg(long, value_name = "DATA", conflicts_with_all = ["image", "attack", "target", "label", "transfer"])]
+    universal: Option<PathBuf>,
+    /// How well examples made on each model fool each other one: attacks the model and these with a data set, and writes a
+    /// page with the table as --out (default: transfer.html), the numbers as .json beside it.
+    #[arg(long, value_name = "MODEL", num_args = 1.., conflicts_with = "target")]
+    transfer: Vec<PathBuf>,
     /// List the attacks.
     #[arg(long)]
     list: bool,
@@ -67,10 +78,19 @@ pub struct AttackArgs {
 /// # Errors
 /// If the model, the image or the data cannot be used, options do not fit, or a file cannot be written.
 pub fn run(args: &AttackArgs) -> Result<(), CliError> {
-    let (Some(model), Some(image), false) = (&args.model, &args.image, args.list) else {
+    let (Some(model), false) = (&args.model, args.list) else {
         list::print();
         return Ok(());
     };
+    if let Some(data) = &args.universal {
+        return universal::run(args, model, data);
+    }
+    let Some(image) = &args.image else {
+        return Err(CliError::Usage("there is no image or data set to attack".into()));
+    };
+    if !args.transfer.is_empty() {
+        return transfer::run(args, model, image);
+    }
     let extension = image.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
         image::run(args, model, image)

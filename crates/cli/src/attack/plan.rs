@@ -47,7 +47,31 @@ pub fn method(name: &str) -> Result<Method, String> {
     if name.eq_ignore_ascii_case(UNIVERSAL.0) {
         return Ok(Method::Universal);
     }
-    find(name).map(Method::Each).map_err(|error| format!("{error} `perturb attack --list` shows all"))
+    known(name).map(Method::Each)
+}
+
+/// The attack on each example of a name.
+pub fn known(name: &str) -> Result<&'static Entry, String> {
+    find(name).map_err(|error| format!("{error} `perturb attack --list` shows all"))
+}
+
+/// Refuses a norm that an attack does not work in.
+///
+/// # Errors
+/// See above; the message names attacks that do.
+pub fn check_norm(entry: &Entry, norm: Norm) -> Result<(), CliError> {
+    if entry.norms.contains(&norm) {
+        return Ok(());
+    }
+    let norms: Vec<&str> = entry.norms.iter().map(|n| n.name()).collect();
+    let able: Vec<&str> = attacks().iter().filter(|e| e.norms.contains(&norm)).map(|e| e.name).collect();
+    Err(CliError::Usage(format!(
+        "{} works in {}, not in {}; attacks that do: {}",
+        entry.name,
+        norms.join(", "),
+        norm.name(),
+        able.join(", ")
+    )))
 }
 
 /// An attack and the ball that it searches.
@@ -65,17 +89,7 @@ pub struct Plan {
 pub fn plan(args: &AttackArgs, entry: &'static Entry, range: (f64, f64), width: usize) -> Result<Plan, CliError> {
     let attack = entry.attack();
     let norm = args.norm.map_or(entry.norms[0], Norm::from);
-    if !entry.norms.contains(&norm) {
-        let names = |norms: &[Norm]| norms.iter().map(|n| n.name()).collect::<Vec<_>>().join(", ");
-        let able = attacks().iter().filter(|e| e.norms.contains(&norm)).map(|e| e.name).collect::<Vec<_>>();
-        return Err(CliError::Usage(format!(
-            "{} works in {}, not in {}; attacks that do: {}",
-            entry.name,
-            names(entry.norms),
-            norm.name(),
-            able.join(", ")
-        )));
-    }
+    check_norm(entry, norm)?;
     let epsilon = match args.epsilon {
         None if attack.minimizes_distance() => None,
         given => Some(budget(given, norm, range, width)),
@@ -85,15 +99,21 @@ pub fn plan(args: &AttackArgs, entry: &'static Entry, range: (f64, f64), width: 
 }
 
 /// The budget given or usual in a norm; warns if every value in the range is within it.
-pub fn budget(given: Option<f64>, norm: Norm, (low, high): (f64, f64), width: usize) -> f64 {
-    let Some(epsilon) = given else {
-        return match norm {
-            Norm::Linf => 8.0 / 255.0,
-            Norm::L2 => 0.5,
-            Norm::L1 => 12.0,
-            Norm::L0 => 10.0,
-        };
-    };
+pub fn budget(given: Option<f64>, norm: Norm, range: (f64, f64), width: usize) -> f64 {
+    if let Some(epsilon) = given {
+        warn_of_excess(epsilon, norm, range, width);
+        return epsilon;
+    }
+    match norm {
+        Norm::Linf => 8.0 / 255.0,
+        Norm::L2 => 0.5,
+        Norm::L1 => 12.0,
+        Norm::L0 => 10.0,
+    }
+}
+
+/// Warns if every value in the range is within a budget.
+pub fn warn_of_excess(epsilon: f64, norm: Norm, (low, high): (f64, f64), width: usize) {
     let span = high - low;
     let everything = match norm {
         Norm::Linf => span,
@@ -113,5 +133,4 @@ pub fn budget(given: Option<f64>, norm: Norm, (low, high): (f64, f64), width: us
             norm.name()
         );
     }
-    epsilon
 }

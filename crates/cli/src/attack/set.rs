@@ -7,7 +7,7 @@ use crate::single::check_class;
 use crate::{CliError, file, model, progress};
 use perturb::attack::{Attack, Ball, Classifier, Criterion, Norm, Seed, Uap};
 use perturb::data::{Dataset, LoadOptions, load, npz};
-use perturb::graph::Tensor;
+use perturb::graph::{Graph, Tensor};
 use perturb::onnx::ImportOptions;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -36,20 +36,22 @@ struct Outcome {
     queries: Vec<u64>,
 }
 
-// The examples, what the model should say of them, and the model.
-struct Subject {
-    model: Classifier,
-    inputs: Tensor,
-    criterion: Criterion,
+/// The examples, what the model should say of them, and the model.
+pub struct Subject {
+    pub graph: Graph,
+    pub model: Classifier,
+    pub inputs: Tensor,
+    pub predictions: Vec<Option<usize>>,
+    pub criterion: Criterion,
     clean_accuracy: f64,
-    range: (f64, f64),
+    pub range: (f64, f64),
 }
 
-// What was found for all examples.
+/// What was found for all examples.
 #[derive(Default)]
-struct Found {
-    inputs: Vec<f32>,
-    success: Vec<bool>,
+pub struct Found {
+    pub inputs: Vec<f32>,
+    pub success: Vec<bool>,
     distances: Vec<f64>,
     queries: Vec<u64>,
 }
@@ -110,7 +112,11 @@ pub fn run(args: &AttackArgs, model: &Path, data: &Path) -> Result<(), CliError>
 }
 
 impl Subject {
-    fn load(args: &AttackArgs, path: &Path, data: &Path) -> Result<Subject, CliError> {
+    /// Loads model and data, and asks the model for its predictions.
+    ///
+    /// # Errors
+    /// If they cannot be used, or do not fit each other or the options.
+    pub fn load(args: &AttackArgs, path: &Path, data: &Path) -> Result<Subject, CliError> {
         let mut raw = model::load(path, &ImportOptions::default())?;
         let shape = classifier_input(&raw)?;
         raw.outputs.truncate(1);
@@ -139,14 +145,20 @@ impl Subject {
             }
             None => Criterion::Misclassify { labels },
         };
-        Ok(Subject { model, inputs: dataset.inputs, criterion, clean_accuracy, range: args.pixel_range })
+        let (inputs, range) = (dataset.inputs, args.pixel_range);
+        Ok(Subject { graph, model, inputs, predictions, criterion, clean_accuracy, range })
     }
 
-    fn width(&self) -> usize {
+    /// Number of values of an example.
+    pub fn width(&self) -> usize {
         self.model.example_shape().count()
     }
 
-    fn attack(&self, attack: &dyn Attack, ball: &Ball, seed: u64) -> Result<Found, CliError> {
+    /// Attacks all examples.
+    ///
+    /// # Errors
+    /// If the attack cannot be run.
+    pub fn attack(&self, attack: &dyn Attack, ball: &Ball, seed: u64) -> Result<Found, CliError> {
         let count = self.criterion.classes().len();
         let bar = progress::bar(&format!("attacking: {}", attack.name()), count);
         let mut all = Found::default();

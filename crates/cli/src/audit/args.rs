@@ -1,5 +1,6 @@
 //! Options of `perturb audit`.
 
+use super::roster::Roster;
 use crate::parse;
 use crate::preprocessing::PreprocessingArgs;
 use perturb::report::audit::Norm;
@@ -25,6 +26,10 @@ pub struct AuditArgs {
     /// Norm that measures perturbations.
     #[arg(long, default_value = "linf")]
     pub norm: AuditNorm,
+    /// Which attacks: `standard` (FGSM, PGD on two losses, 200 queries of Square), `thorough` (these, the members of
+    /// AutoAttack and the nearest examples of FAB and DDN), or a list of names of `perturb attack --list`.
+    #[arg(long, value_name = "standard|thorough|LIST", default_value = "standard", value_parser = Roster::parse)]
+    pub attacks: Roster,
     /// Folder for report.html, report.json and run.sqlite.
     #[arg(long, value_name = "DIR", default_value = "perturb-audit")]
     pub out: PathBuf,

@@ -1,10 +1,11 @@
 //! The report, from what the stages found.
 
 use super::args::AuditArgs;
-use super::attacks::{self, AttackResults, CleanResults, KEPT};
+use super::attacks::{AttackResults, CleanResults, KEPT};
 use super::attributions::{self, Explained, quality};
 use super::certificates::Certificates;
 use super::results::rate;
+use super::roster;
 use super::store::Store;
 use super::subject::Subject;
 use crate::CliError;
@@ -56,7 +57,7 @@ pub fn report(
             epsilons: args.epsilons(),
             seed: args.seed,
             limit: args.limit,
-            attacks: attacks::settings(),
+            attacks: roster::settings(args)?,
             certificates: found.certified.settings.clone(),
             attributions: attributions::settings(),
             rounding: Rounding::Outward,

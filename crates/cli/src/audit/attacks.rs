@@ -5,64 +5,15 @@ use super::results::{Attacked, Broken, Clean, Minimal, rate};
 use super::store::Store;
 use super::subject::Subject;
 use crate::{CliError, progress};
-use perturb::attack::{Attack, Ball, Classifier, Criterion, DeepFool, Fgsm, Loss, Pgd, Seed, Square};
+use perturb::attack::{Attack, Ball, Classifier, Criterion, DeepFool, Loss, Seed};
 use perturb::graph::Norm;
-use perturb::report::audit::{AttackCurve, AttackKind, CurvePoint, MethodSetting};
+use perturb::report::audit::{AttackCurve, CurvePoint};
 use perturb::threat::distance;
 
 /// Examples in one batch: a unit of work that survives a kill.
 pub const BATCH: usize = 64;
 /// Adversarial examples of the first inputs are kept for the gallery.
 pub const KEPT: usize = 16;
-const SQUARE_QUERIES: u64 = 200;
-
-/// One attack of the audit.
-struct Entry {
-    name: &'static str,
-    attack: Box<dyn Attack>,
-    kind: AttackKind,
-    hyperparameters: String,
-}
-
-fn roster() -> Vec<Entry> {
-    let pgd = Pgd { relative_step: 0.1, ..Pgd::default() };
-    let square = Square { queries: SQUARE_QUERIES, ..Square::default() };
-    let margin = Pgd { loss: Loss::Margin, ..pgd };
-    let steps = format!("{} steps of {} ε from a random start", pgd.steps, pgd.relative_step);
-    let white = |name: &'static str, attack: Box<dyn Attack>, hyperparameters: String| Entry {
-        name,
-        attack,
-        kind: AttackKind::WhiteBox,
-        hyperparameters,
-    };
-    vec![
-        white("FGSM", Box::new(Fgsm), "one step of the whole budget".into()),
-        white("PGD", Box::new(pgd), format!("{steps}, cross-entropy")),
-        // Where scores are large the cross-entropy has almost no gradient; their difference always has.
-        white("PGD, margin", Box::new(margin), format!("{steps}, difference of scores")),
-        Entry {
-            name: "Square",
-            attack: Box::new(square),
-            kind: AttackKind::BlackBox,
-            hyperparameters: format!("{SQUARE_QUERIES} queries of the scores"),
-        },
-    ]
-}
-
-/// What the settings of the report say of the attacks.
-pub fn settings() -> Vec<MethodSetting> {
-    let carried = "; an input that fell at a smaller budget counts as fallen at a larger one";
-    let mut all: Vec<MethodSetting> = roster()
-        .into_iter()
-        .map(|e| MethodSetting { name: e.name.into(), hyperparameters: e.hyperparameters + carried })
-        .collect();
-    all.push(MethodSetting {
-        name: "DeepFool".into(),
-        hyperparameters: "50 steps, overshoot 0.02, ten nearest classes; no budget".into(),
-    });
-    all
-}
-
 /// Clean predictions of all examples.
 pub struct CleanResults {
     /// Predicted classes.
@@ -166,8 +117,11 @@ pub fn run(
     let mut results =
         AttackResults { curves: vec![], worst_case: vec![], falls: vec![None; n], zero_gradients: (0, 0) };
     let mut fallen_at: Vec<Option<f64>> = vec![None; n];
-    for entry in roster() {
-        let name = entry.name;
+    let entries = args.attacks.entries(args.graph_norm().into())?;
+    for (position, entry) in entries.into_iter().enumerate() {
+        let name = entry.name.as_str();
+        // The first attack looks at every example that is classified correctly, so it counts gradients that vanish.
+        let counting = position == 0;
         let bar = progress::bar(&format!("attacking: {name}"), n * epsilons.len());
         let mut standing = correct.to_vec();
         let mut points = Vec::new();
@@ -177,7 +131,11 @@ pub fn run(
                 let rows: Vec<usize> = (first..end).filter(|&i| standing[i]).collect();
                 let stage = format!("attack/{name}/{epsilon}");
                 let found = store.batch(&stage, batch, || {
-                    attack_batch(subject, args, model, entry.attack.as_ref(), epsilon, &rows)
+                    let mut found = attack_batch(subject, args, model, entry.attack.as_ref(), epsilon, &rows)?;
+                    if counting && epsilon == epsilons[0] {
+                        count_zero_gradients(subject, model, &rows, &mut found)?;
+                    }
+                    Ok(found)
                 })?;
                 results.zero_gradients.0 += found.zero_gradients;
                 results.zero_gradients.1 += found.gradients_seen;
@@ -195,7 +153,7 @@ pub fn run(
             points.push(CurvePoint { epsilon, accuracy: rate(left, n)? });
         }
         bar.finish();
-        results.curves.push(AttackCurve { name: name.into(), kind: entry.kind, points });
+        results.curves.push(AttackCurve { name: entry.name, kind: entry.kind, points });
     }
     for &epsilon in &epsilons {
         let left = (0..n).filter(|&i| correct[i] && fallen_at[i].is_none_or(|e| e > epsilon)).count();
@@ -216,13 +174,6 @@ fn attack_batch(
     let Some(&first) = rows.first() else { return Ok(result) };
     let inputs = subject.examples(rows)?;
     let labels: Vec<usize> = rows.iter().map(|&i| subject.labels[i]).collect();
-    if attack.name() == Fgsm.name() {
-        let (_, gradients) = model.loss_gradient(Loss::CrossEntropy, &inputs, &labels)?;
-        let width = gradients.count() / rows.len();
-        let zero = |g: &&[f32]| g.iter().all(|&v| v == 0.0);
-        result.zero_gradients = gradients.as_slice::<f32>().chunks_exact(width).filter(zero).count();
-        result.gradients_seen = rows.len();
-    }
     let ball = Ball::new(args.graph_norm(), epsilon, subject.bounds())?;
     let found =
         attack.run(model, &inputs, &Criterion::Misclassify { labels }, &ball, &Seed::new(args.seed, first as u64))?;
@@ -243,6 +194,24 @@ fn attack_batch(
         });
     }
     Ok(result)
+}
+
+fn count_zero_gradients(
+    subject: &Subject,
+    model: &Classifier,
+    rows: &[usize],
+    result: &mut Attacked,
+) -> Result<(), CliError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let labels: Vec<usize> = rows.iter().map(|&i| subject.labels[i]).collect();
+    let (_, gradients) = model.loss_gradient(Loss::CrossEntropy, &subject.examples(rows)?, &labels)?;
+    let width = gradients.count() / rows.len();
+    let zero = |g: &&[f32]| g.iter().all(|&v| v == 0.0);
+    result.zero_gradients = gradients.as_slice::<f32>().chunks_exact(width).filter(zero).count();
+    result.gradients_seen = rows.len();
+    Ok(())
 }
 
 /// Distance of every input to the nearest adversarial example that DeepFool finds: `None` where it finds none, 0 for

@@ -7,6 +7,7 @@ mod attributions;
 mod builtin;
 mod certificates;
 mod results;
+mod roster;
 mod store;
 mod subject;
 
@@ -29,8 +30,14 @@ pub use subject::{Source, Subject, classifier_input};
 pub fn run(args: &AuditArgs) -> Result<(), CliError> {
     let start = Instant::now();
     check_writable(&args.out)?;
+    let norm = args.graph_norm().into();
+    args.attacks.entries(norm)?;
     let subject = Subject::load(args)?;
-    let store = Store::open(&args.out, &settings(args, &subject), args.resume)?;
+    if let Some(range) = subject.limits {
+        let width = subject.inputs.count() / subject.labels.len().max(1);
+        args.epsilon.iter().for_each(|&epsilon| crate::attack::warn_of_excess(epsilon, norm, range, width));
+    }
+    let store = Store::open(&args.out, &settings(args, &subject)?, args.resume)?;
     let model = Classifier::new(&subject.graph, attacks::BATCH)?;
     let clean = attacks::clean(&subject, &model, &store)?;
     let attacked = attacks::run(&subject, args, &model, &clean.correct, &store)?;
@@ -46,18 +53,22 @@ pub fn run(args: &AuditArgs) -> Result<(), CliError> {
 }
 
 // Everything that determines the results, as the run's file remembers it.
-fn settings(args: &AuditArgs, subject: &Subject) -> String {
-    format!(
-        "perturb {}; {}; norm {:?}; budgets {:?}; seed {}; preprocessing {:?}; limits {:?}; examples {}",
+fn settings(args: &AuditArgs, subject: &Subject) -> Result<String, CliError> {
+    let attacks: Vec<String> =
+        roster::settings(args)?.into_iter().map(|s| format!("{} ({})", s.name, s.hyperparameters)).collect();
+    let attacks = attacks.join(", ");
+    Ok(format!(
+        "perturb {}; {}; attacks {}; norm {:?}; budgets {:?}; seed {}; preprocessing {:?}; limits {:?}; examples {}",
         env!("CARGO_PKG_VERSION"),
         subject.fingerprint,
+        attacks,
         args.norm,
         args.epsilons(),
         args.seed,
         subject.preprocessing,
         subject.limits,
         subject.labels.len()
-    )
+    ))
 }
 
 /// Whether a folder can be written to: found out before minutes of work, not after.

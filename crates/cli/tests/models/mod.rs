@@ -145,6 +145,13 @@ pub fn linear(weights: [f32; 4]) -> ModelProto {
     model(&[1, 2], vec![node("MatMul", &["x", "w"], "logits")], vec![tensor("w", &[2, 2], &weights)])
 }
 
+/// The same with other weights.
+pub fn other_classifier(features: usize, classes: usize) -> ModelProto {
+    let mut model = classifier(features, classes);
+    model.graph.as_mut().unwrap().initializer = vec![random("w1", 3, &[features, 16]), random("w2", 4, &[16, classes])];
+    model
+}
+
 /// A classifier that also gives its hidden units, after the scores.
 pub fn with_second_output(features: usize, classes: usize) -> ModelProto {
     let mut model = classifier(features, classes);

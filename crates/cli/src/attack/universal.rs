@@ -1,0 +1,139 @@
+//! `perturb attack --universal`: one perturbation for all inputs, and whether it fools the model on others.
+
+use super::AttackArgs;
+use super::plan::budget;
+use super::set::Subject;
+use crate::pictures::Canvas;
+use crate::{CliError, file};
+use perturb::attack::{Ball, Classifier, Criterion, Norm, Uap};
+use perturb::data::npz;
+use perturb::graph::{Graph, Tensor};
+use perturb::nn::recipe;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Draws of noise that the perturbation is compared with.
+const DRAWS: u64 = 10;
+
+/// What the JSON says. A fooling rate is the share of inputs whose prediction changes.
+#[derive(Serialize, Debug)]
+struct Outcome {
+    attack: &'static str,
+    norm: &'static str,
+    epsilon: f64,
+    fitted_on: usize,
+    held_out: usize,
+    fooling_rate_fitted: f64,
+    fooling_rate_held_out: f64,
+    /// Mean over ten draws, each one noise for all inputs.
+    fooling_rate_noise: f64,
+    /// Largest of the ten.
+    fooling_rate_noise_most: f64,
+    linf: f64,
+    l2: f64,
+    l1: f64,
+}
+
+/// Fits, judges and writes.
+///
+/// # Errors
+/// If the model or the data cannot be used, there are fewer than two examples, or a file cannot be written.
+pub fn run(args: &AttackArgs, model: &Path, data: &Path) -> Result<(), CliError> {
+    let subject = Subject::load(args, model, data)?;
+    let count = subject.predictions.len();
+    if count < 2 {
+        let message = format!("{} holds one example: one is needed to fit on and one to judge by", data.display());
+        return Err(CliError::Usage(message));
+    }
+    let norm = args.norm.map_or(Norm::Linf, Norm::from);
+    let epsilon = budget(args.epsilon, norm, subject.range, subject.width());
+    let ball = Ball::new(norm, epsilon, subject.range)?;
+    let half = count / 2;
+    let labels: Vec<usize> = subject.predictions.iter().map(|p| p.unwrap_or(0)).collect();
+    let part = |from: usize, to: usize| {
+        (subject.inputs.rows(from, to), Criterion::Misclassify { labels: labels[from..to].to_vec() })
+    };
+    let ((seen, seen_criterion), (unseen, unseen_criterion)) = (part(0, half), part(half, count));
+    // Examples are looked at one by one.
+    let one = Classifier::new(&subject.graph, 1)?;
+    let mut universal = Uap::default().fit(&one, &seen, &seen_criterion, &ball)?;
+    let fitted = universal.success_rate(&subject.model, &seen, &seen_criterion)?;
+    let held_out = universal.success_rate(&subject.model, &unseen, &unseen_criterion)?;
+    let delta = universal.delta.as_slice::<f32>().to_vec();
+    let mut noise = Vec::new();
+    for draw in 0..DRAWS {
+        universal.delta = Tensor::new(universal.delta.shape().clone(), sphere(&ball, args.seed, draw, delta.len()))?;
+        noise.push(universal.success_rate(&subject.model, &unseen, &unseen_criterion)?);
+    }
+    let zero = vec![0.0; delta.len()];
+    let size = |norm| perturb::threat::distance(norm, &zero, &delta);
+    let outcome = Outcome {
+        attack: "UAP",
+        norm: norm.name(),
+        epsilon,
+        fitted_on: half,
+        held_out: count - half,
+        fooling_rate_fitted: fitted,
+        fooling_rate_held_out: held_out,
+        fooling_rate_noise: noise.iter().sum::<f64>() / noise.len() as f64,
+        fooling_rate_noise_most: noise.iter().fold(0.0, |m, &r| f64::max(m, r)),
+        linf: size(Norm::Linf),
+        l2: size(Norm::L2),
+        l1: size(Norm::L1),
+    };
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("universal.npz"));
+    let picture = write(&out, &subject.graph, delta, &outcome)?;
+    println!(
+        "UAP in {} ≤ {epsilon:.5}: fools {:.1} % of the {half} inputs it was fitted on and {:.1} % of {} others; noise of \
+         this size {:.1} %; {}{}",
+        norm.name(),
+        100.0 * fitted,
+        100.0 * held_out,
+        count - half,
+        100.0 * outcome.fooling_rate_noise,
+        out.display(),
+        picture.map_or(String::new(), |p| format!(", {}", p.display()))
+    );
+    Ok(())
+}
+
+// Noise of norm ε: random signs in ℓ∞, random coordinates moved to their limits in ℓ0, else a uniform vector, scaled.
+fn sphere(ball: &Ball, seed: u64, draw: u64, width: usize) -> Vec<f32> {
+    let uniform = recipe(seed.wrapping_mul(DRAWS).wrapping_add(draw), [width], 1.0);
+    let uniform = uniform.as_slice::<f32>();
+    let zero = vec![0.0; width];
+    let (low, high) = ball.bounds();
+    match ball.norm() {
+        Norm::Linf => uniform.iter().map(|v| ball.epsilon() as f32 * v.signum()).collect(),
+        Norm::L0 => {
+            let mut order: Vec<usize> = (0..width).collect();
+            order.sort_by(|&a, &b| uniform[a].abs().total_cmp(&uniform[b].abs()));
+            let mut delta = zero;
+            for &i in order.iter().take(ball.epsilon() as usize) {
+                delta[i] = ((high - low) as f32) * uniform[i].signum();
+            }
+            delta
+        }
+        norm => {
+            let scale = ball.epsilon() / perturb::threat::distance(norm, &zero, uniform).max(f64::MIN_POSITIVE);
+            uniform.iter().map(|v| (scale * f64::from(*v)) as f32).collect()
+        }
+    }
+}
+
+// The picture, if the input is an image.
+fn write(out: &Path, graph: &Graph, delta: Vec<f32>, outcome: &Outcome) -> Result<Option<PathBuf>, CliError> {
+    let picture = match Canvas::of(graph, Some((0.0, 1.0))) {
+        Some(canvas) => {
+            let path = out.with_extension("png");
+            std::fs::write(&path, canvas.heatmap_png(&delta)?).map_err(|source| file("write", &path, source))?;
+            Some(path)
+        }
+        None => None,
+    };
+    npz::write_all(out, &[("delta".into(), Tensor::new(graph.inputs[0].shape().clone(), delta)?)])?;
+    let json = serde_json::to_string_pretty(outcome).map_err(|e| CliError::Usage(e.to_string()))? + "\n";
+    let path = out.with_extension("json");
+    std::fs::write(&path, json).map_err(|source| file("write", &path, source))?;
+    Ok(picture)
+}
