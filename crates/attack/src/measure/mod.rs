@@ -1,0 +1,5 @@
+//! Measures of models and of perturbations.
+
+mod robustness;
+
+pub use robustness::rho_adv;
