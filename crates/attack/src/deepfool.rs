@@ -28,6 +28,17 @@ impl Default for DeepFool {
     }
 }
 
+/// What DeepFool found, and the steps that led there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approach {
+    /// The adversarial examples, with the overshoot, within bounds and ball.
+    pub found: Adversarial,
+    /// Sum of the steps to linearised boundaries, of the inputs' shape: without the overshoot, what else gets a point off
+    /// the boundary, and clipping. For an affine classifier it is the shortest perturbation onto the boundary (eq. 6 of
+    /// the paper). Zero for inputs that meet the criterion as they are.
+    pub steps: Tensor,
+}
+
 /// Added to each step's length: a point exactly on a boundary must get off it (as in the authors' code).
 const STABILITY: f64 = 1e-4;
 /// Keeps vanishing gradients from dividing by zero.
@@ -50,23 +61,7 @@ impl Attack for DeepFool {
         ball: &Ball,
         seed: &Seed,
     ) -> Result<Adversarial, AttackError> {
-        require(self.steps > 0, self.name(), "steps", 0.0, "1 or more")?;
-        let candidates = self.candidates.unwrap_or(model.classes());
-        require(candidates >= 2, self.name(), "candidates", candidates as f64, "2 or more")?;
-        let overshoot = self.overshoot;
-        require(overshoot >= 0.0 && overshoot.is_finite(), self.name(), "overshoot", overshoot, "0 or more")?;
-        let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
-        problem.supports(self.name(), &[Norm::L2, Norm::Linf])?;
-        let mut pending: Vec<Search> =
-            problem.pending().into_iter().map(|row| Search::new(&problem, row, candidates)).collect();
-        for _ in 0..self.steps {
-            if pending.is_empty() {
-                break;
-            }
-            self.step(&mut problem, &mut pending)?;
-        }
-        problem.project();
-        problem.finish()
+        Ok(self.approach(model, inputs, criterion, ball, seed)?.found)
     }
 }
 
@@ -107,8 +102,41 @@ impl Search {
 }
 
 impl DeepFool {
+    /// [`Attack::run`], with the sum of the steps to linearised boundaries.
+    ///
+    /// # Errors
+    /// See [`Attack::run`].
+    pub fn approach(
+        &self,
+        model: &Classifier,
+        inputs: &Tensor,
+        criterion: &Criterion,
+        ball: &Ball,
+        seed: &Seed,
+    ) -> Result<Approach, AttackError> {
+        require(self.steps > 0, self.name(), "steps", 0.0, "1 or more")?;
+        let candidates = self.candidates.unwrap_or(model.classes());
+        require(candidates >= 2, self.name(), "candidates", candidates as f64, "2 or more")?;
+        let overshoot = self.overshoot;
+        require(overshoot >= 0.0 && overshoot.is_finite(), self.name(), "overshoot", overshoot, "0 or more")?;
+        let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
+        problem.supports(self.name(), &[Norm::L2, Norm::Linf])?;
+        let mut pending: Vec<Search> =
+            problem.pending().into_iter().map(|row| Search::new(&problem, row, candidates)).collect();
+        let mut steps = vec![0.0; inputs.count()];
+        for _ in 0..self.steps {
+            if pending.is_empty() {
+                break;
+            }
+            self.step(&mut problem, &mut pending, &mut steps)?;
+        }
+        problem.project();
+        let steps = Tensor::from_f64(inputs.shape(), inputs.dtype(), steps)?;
+        Ok(Approach { found: problem.finish()?, steps })
+    }
+
     // One step of all pending examples; whoever succeeds leaves.
-    fn step(&self, problem: &mut Problem, pending: &mut Vec<Search>) -> Result<(), AttackError> {
+    fn step(&self, problem: &mut Problem, pending: &mut Vec<Search>, steps: &mut [f64]) -> Result<(), AttackError> {
         let (model, criterion) = (problem.model, problem.criterion);
         let (width, classes, count) = (model.width(), model.classes(), pending[0].rivals.len());
         let rows: Vec<usize> = pending.iter().map(|s| s.row).collect();
@@ -125,7 +153,8 @@ impl DeepFool {
             let from = search.current(criterion);
             search.logits.copy_from_slice(z);
             if !criterion.is_adversarial(search.row, z) {
-                self.cross(problem, search, from, gradients);
+                let steps = &mut steps[search.row * width..(search.row + 1) * width];
+                self.cross(problem, search, from, gradients, steps);
             }
         }
         pending.retain(|s| !criterion.is_adversarial(s.row, &s.logits));
@@ -133,7 +162,7 @@ impl DeepFool {
     }
 
     // Adds the step over the nearest linearised boundary.
-    fn cross(&self, problem: &mut Problem, search: &mut Search, from: usize, gradients: &[f32]) {
+    fn cross(&self, problem: &mut Problem, search: &mut Search, from: usize, gradients: &[f32], steps: &mut [f64]) {
         let norm = problem.ball.norm();
         let dual = |g: &[f32]| match norm {
             Norm::L2 => g.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt(),
@@ -149,16 +178,18 @@ impl DeepFool {
             })
             .min_by(|(a, _), (b, _)| a.total_cmp(b));
         let Some((distance, gradient)) = nearest else { return };
-        let (reach, length) = (distance + STABILITY, dual(gradient) + TINY);
+        let length = dual(gradient) + TINY;
         let (lo, hi) = problem.ball.limits();
         let center = problem.center(search.row);
         let mut point = center.to_vec();
         for (i, &g) in gradient.iter().enumerate() {
-            search.total[i] += match norm {
-                Norm::L2 => reach * f64::from(g) / length,
+            let direction = match norm {
+                Norm::L2 => f64::from(g) / length,
                 _ if g == 0.0 => 0.0,
-                _ => reach * f64::from(g.signum()),
+                _ => f64::from(g.signum()),
             };
+            search.total[i] += (distance + STABILITY) * direction;
+            steps[i] += distance * direction;
             let moved = (f64::from(center[i]) + (1.0 + self.overshoot) * search.total[i]) as f32;
             point[i] = if moved.is_nan() { center[i] } else { moved.clamp(lo, hi) };
         }

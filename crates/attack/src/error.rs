@@ -85,6 +85,12 @@ pub enum AttackError {
         /// Norm of the ball.
         norm: Norm,
     },
+    /// The model does not begin with an affine map.
+    #[error("the model has no affine layer to begin with: {reason}")]
+    NoAffineLayer {
+        /// What stands in the way.
+        reason: String,
+    },
     /// The attack needs a budget.
     #[error("{attack} needs a finite epsilon; only attacks that minimise the distance do without")]
     NoBudget {

@@ -27,6 +27,7 @@
 //!   [`HopSkipJump`].
 //! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`]. The smallest budget of a list that
 //!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
+//! - What perturbations say about a model: [`measure`].
 //!
 //! Every attack keeps these promises: each returned example lies in the ball around its input and within the bounds, in
 //! single precision; success was verified by a separate forward pass; the result for one example depends on that example,
@@ -52,6 +53,7 @@ mod fgsm;
 mod geometry;
 mod jsma;
 mod loss;
+pub mod measure;
 mod minimal;
 mod one_pixel;
 mod pgd;
@@ -71,7 +73,7 @@ pub use classifier::Classifier;
 pub use criterion::Criterion;
 pub use ddn::Ddn;
 pub use decision::{Boundary, HopSkipJump};
-pub use deepfool::DeepFool;
+pub use deepfool::{Approach, DeepFool};
 pub use elastic_net::ElasticNet;
 pub use ensemble::{AutoAttack, Version, in_turn};
 pub use error::AttackError;

@@ -79,6 +79,27 @@ fn deepfool_finds_the_nearest_boundary() {
     }
 }
 
+// What is left without the overshoot is the closed form itself: the projection onto the nearest boundary.
+#[test]
+fn steps_of_deepfool_lead_onto_the_nearest_boundary() {
+    for norm in [Norm::L2, Norm::Linf] {
+        let case = case(12, 10);
+        let ball = Ball::unbounded(norm, WIDE).unwrap();
+        let approach = DeepFool::default()
+            .approach(&case.model, &case.inputs, &case.criterion(), &ball, &Seed::new(0, 0))
+            .unwrap();
+        for (row, steps) in approach.steps.as_slice::<f32>().chunks_exact(WIDTH).enumerate() {
+            let length = ball.distance(&[0.0; WIDTH], steps);
+            assert!(
+                (length - case.nearest(row, norm)).abs() < 1e-6,
+                "{norm:?}: {length} for {}",
+                case.nearest(row, norm)
+            );
+            assert!(approach.found.queries[row] <= 2, "one step, and one look at where it led");
+        }
+    }
+}
+
 #[test]
 fn targeted_deepfool_finds_the_boundary_of_the_target() {
     let case = case(11, 2);

@@ -3,6 +3,7 @@
 mod ensemble;
 mod errors;
 mod foolbox;
+mod harmless;
 mod linear;
 mod nearest;
 mod networks;

@@ -1,8 +1,13 @@
 //! Reproductions of attacks.
 
+mod deepfool;
 mod fgsm;
+mod subjects;
 
 use crate::Reproduction;
 
 /// All of them.
-pub const REPRODUCTIONS: &[&dyn Reproduction] = &[&fgsm::Fgsm];
+pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
+    &deepfool::DeepFool,
+    &fgsm::Fgsm,
+];
