@@ -2,6 +2,8 @@
 
 mod deepfool;
 mod fgsm;
+mod harmless_perturbations;
+mod learning_from_perturbations;
 mod subjects;
 
 use crate::Reproduction;
@@ -10,4 +12,6 @@ use crate::Reproduction;
 pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &deepfool::DeepFool,
     &fgsm::Fgsm,
+    &harmless_perturbations::HarmlessPerturbations,
+    &learning_from_perturbations::LearningFromPerturbations,
 ];
