@@ -24,14 +24,26 @@ pub struct ElasticNet {
     pub confidence: f64,
     /// β, the weight of the ℓ1 norm.
     pub shrinkage: f64,
+    /// Whether a search ends when what it minimises has not fallen by 0.01% in a tenth of its steps.
+    pub early_abort: bool,
 }
 
 impl Default for ElasticNet {
-    /// 10 000 steps of 0.01, nine searches from c = 1e-3, κ = 0, β = 0.01.
+    /// 10 000 steps of 0.01, nine searches from c = 1e-3, κ = 0, β = 0.01, early abort.
     fn default() -> Self {
-        ElasticNet { steps: 10_000, searches: 9, initial_weight: 1e-3, rate: 0.01, confidence: 0.0, shrinkage: 0.01 }
+        ElasticNet {
+            steps: 10_000,
+            searches: 9,
+            initial_weight: 1e-3,
+            rate: 0.01,
+            confidence: 0.0,
+            shrinkage: 0.01,
+            early_abort: true,
+        }
     }
 }
+
+const ENOUGH: f64 = 0.9999;
 
 // The search for one example: the iterate x and the extrapolated point y at which gradients are taken.
 struct Search {
@@ -40,7 +52,10 @@ struct Search {
     best: f64,
     x: Vec<f32>,
     y: Vec<f32>,
+    /// Whether this search succeeded, and whether it is over.
     succeeded: bool,
+    over: bool,
+    last_loss: f64,
 }
 
 impl Attack for ElasticNet {
@@ -73,16 +88,18 @@ impl Attack for ElasticNet {
         problem.supports(name, &[Norm::L1, Norm::L2])?;
         let start = |row| {
             let (x, y) = (Vec::new(), Vec::new());
-            Search { row, tradeoff: Tradeoff::new(self.initial_weight), best: f64::INFINITY, x, y, succeeded: false }
+            let tradeoff = Tradeoff::new(self.initial_weight);
+            Search { row, tradeoff, best: f64::INFINITY, x, y, succeeded: false, over: false, last_loss: f64::INFINITY }
         };
         let mut pending: Vec<Search> = problem.pending().into_iter().map(start).collect();
         for _ in 0..self.searches {
             for search in &mut pending {
                 search.x = problem.center(search.row).to_vec();
                 (search.y, search.succeeded) = (search.x.clone(), false);
+                (search.over, search.last_loss) = (false, f64::INFINITY);
             }
             for step in 0..self.steps {
-                if pending.is_empty() {
+                if pending.iter().all(|search| search.over) {
                     break;
                 }
                 self.step(&mut problem, &mut pending, step)?;
@@ -95,26 +112,37 @@ impl Attack for ElasticNet {
 }
 
 impl ElasticNet {
-    // One step of all pending examples; whoever is adversarial within the ball leaves.
+    // One step of all searches that go on; whoever is adversarial within the ball leaves.
     fn step(&self, problem: &mut Problem, pending: &mut Vec<Search>, step: usize) -> Result<(), AttackError> {
         let (width, classes) = (problem.model.width(), problem.model.classes());
-        let rows: Vec<usize> = pending.iter().map(|s| s.row).collect();
-        let y: Vec<f32> = pending.iter().flat_map(|s| &s.y).copied().collect();
+        let active = || pending.iter().filter(|s| !s.over);
+        let rows: Vec<usize> = active().map(|s| s.row).collect();
+        let y: Vec<f32> = active().flat_map(|s| &s.y).copied().collect();
         let found = problem.margin_gradients(&rows, &y)?;
         let rate = self.rate * (1.0 - step as f64 / self.steps as f64).sqrt();
         let momentum = step as f64 / (step as f64 + 3.0);
         let parts = found.gradients.chunks_exact(width).zip(found.logits.chunks_exact(classes));
-        for (search, (gradient, z)) in pending.iter_mut().zip(parts) {
+        for (search, (gradient, z)) in pending.iter_mut().filter(|s| !s.over).zip(parts) {
             let margin = problem.criterion.margin(search.row, z);
             let pull = if margin > -self.confidence { search.tradeoff.weight } else { 0.0 };
             self.shrink(search, problem.center(search.row), problem.ball, gradient, (pull, rate, momentum));
         }
-        let x: Vec<f32> = pending.iter().flat_map(|s| &s.x).copied().collect();
+        let x: Vec<f32> = pending.iter().filter(|s| !s.over).flat_map(|s| &s.x).copied().collect();
         let logits = problem.logits(&rows, &x)?;
         let mut logits = logits.chunks_exact(classes);
+        let checking = self.early_abort && step.is_multiple_of(self.steps.div_ceil(10));
         pending.retain_mut(|search| {
+            if search.over {
+                return true;
+            }
             let Some(z) = logits.next() else { return true };
-            let passed = problem.criterion.margin(search.row, z) <= -self.confidence;
+            let margin = problem.criterion.margin(search.row, z);
+            let passed = margin <= -self.confidence;
+            if checking {
+                let loss = self.loss(search, problem.center(search.row), margin);
+                search.over = loss > ENOUGH * search.last_loss;
+                search.last_loss = loss;
+            }
             if !passed || !problem.criterion.is_adversarial(search.row, z) {
                 return true;
             }
@@ -122,6 +150,13 @@ impl ElasticNet {
             !problem.keep_nearer(search.row, &search.x, &mut search.best)
         });
         Ok(())
+    }
+
+    // What the search minimises.
+    fn loss(&self, search: &Search, center: &[f32], margin: f64) -> f64 {
+        let offsets = search.x.iter().zip(center).map(|(&v, &c)| f64::from(v) - f64::from(c));
+        let distance: f64 = offsets.map(|d| d * d + self.shrinkage * d.abs()).sum();
+        distance + search.tradeoff.weight * margin.max(-self.confidence)
     }
 
     // A gradient step from y, shrunk towards the centre by β and clipped, is the next x.

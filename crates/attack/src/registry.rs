@@ -123,7 +123,14 @@ static ATTACKS: &[Entry] = &[
         Gradient,
         DeepFool::default()
     ),
-    entry!("ddn", "Decoupled direction and norm (Rony et al. 2019)", &[Norm::L2], Gradient, Ddn::default()),
+    // Of the paper's settings without rounding to 256 levels, which adds its error to every distance.
+    entry!(
+        "ddn",
+        "Decoupled direction and norm (Rony et al. 2019)",
+        &[Norm::L2],
+        Gradient,
+        Ddn { levels: None, ..Ddn::default() }
+    ),
     entry!("cw", "Carlini and Wagner's attack (2017)", &[Norm::L2], Gradient, CarliniWagner::default()),
     entry!("ead", "Elastic-net attack (Chen et al. 2018)", &[Norm::L1, Norm::L2], Gradient, ElasticNet::default()),
     entry!("jsma", "Pairs of salient coordinates (Papernot et al. 2016)", &[Norm::L0], Gradient, Jsma::default()),
