@@ -1,4 +1,5 @@
-//! An independent check of proofs: nothing here shares code with the search that finds them.
+//! An independent check of proofs: nothing here uses code of the search that finds them, though the search may ask here
+//! whether a leaf of it will pass (`prover`).
 //!
 //! # What is proved
 //!
