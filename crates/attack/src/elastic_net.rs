@@ -43,6 +43,7 @@ impl Default for ElasticNet {
     }
 }
 
+/// A search whose loss is above this share of what it was at the last check is over (as in the authors' code).
 const ENOUGH: f64 = 0.9999;
 
 // The search for one example: the iterate x and the extrapolated point y at which gradients are taken.

@@ -3,7 +3,7 @@
 mod fooling;
 mod oracle;
 
-use oracle::{Net, random_property};
+use oracle::{Dense, Net, random_property};
 use perturb_certify::verify::{Branching, Outcome, Settings, Verdict, verify};
 use perturb_certify::{Confirmation, check, confirm};
 use perturb_graph::Graph;
@@ -84,6 +84,28 @@ fn networks_made_to_fool_verifiers_are_never_judged_wrongly() {
         }
     }
     println!("{decided} of {} decided", 2 * all.len());
+    assert!(decided >= 20, "only {decided} of {} decided", 2 * all.len());
+}
+
+// −relu(a) + relu(−a) + a is 0 everywhere, a = x₁ − x₂. Halving inputs alone would need boxes as small as the margin all along
+// the line a = 0: more than ten thousand. Two pieces of fixed signs decide the whole box.
+#[test]
+fn few_open_signs_are_decided_piece_by_piece() {
+    let first = Dense { weights: vec![vec![1.0, -1.0], vec![-1.0, 1.0], vec![1.0, -1.0]], bias: vec![0.0, 0.0, 2.0] };
+    let last = Dense { weights: vec![vec![-1.0, 1.0, 1.0]], bias: vec![-2.0] };
+    let network = Net { layers: vec![first, last] }.graph();
+    let below = |limit: &str| {
+        let bounds = "(assert (>= X_0 -1)) (assert (<= X_0 1)) (assert (>= X_1 -1)) (assert (<= X_1 1))";
+        let declared = "(declare-const X_0 Real) (declare-const X_1 Real) (declare-const Y_0 Real)";
+        Property::parse(&format!("{declared} {bounds} (assert (<= Y_0 {limit}))")).unwrap()
+    };
+    let property = below("-0.0001");
+    let outcome = search(&network, &property, Branching::Inputs);
+    assert_eq!(outcome.verdict, Verdict::Unsat);
+    assert!(outcome.subdomains < 10, "{} subdomains", outcome.subdomains);
+    let summary = check(&network, &property, &outcome.proof.unwrap()).unwrap();
+    assert!(summary.splits > 0 && summary.margin > 0.0, "{summary:?}");
+    assert!(matches!(search(&network, &below("0.0001"), Branching::Inputs).verdict, Verdict::Sat(_)));
 }
 
 #[test]

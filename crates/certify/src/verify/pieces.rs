@@ -144,7 +144,7 @@ fn place(corners: &Corners, y: &[f64]) -> Vec<f32> {
 }
 
 impl Piece {
-    /// Writes the piece into a tree from one of its subdomains on; returns the number of subdomains.
+    /// Writes the piece into a tree, from one of its subdomains on.
     pub fn write(self, at: usize, tree: &mut Growing) {
         for (conjunction, evidence) in self.refuted {
             tree.refute(at, conjunction, || evidence);
