@@ -35,7 +35,7 @@ impl Default for Boundary {
 // Every so many steps the point on the sphere is judged too.
 const PROBING: usize = 10;
 // Outcomes after which a step is adapted.
-const SPHERICAL_WINDOW: usize = 10;
+const SPHERICAL_WINDOW: usize = 100;
 const SOURCE_WINDOW: usize = 30;
 const START_TOLERANCE: f64 = 1e-3;
 
