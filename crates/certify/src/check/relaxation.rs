@@ -105,9 +105,9 @@ impl Curve {
             let middle = 0.5 * (left + right);
             if fits(self.tangent(middle, lo, hi)) { left = middle } else { right = middle }
         }
-        // On a long interval the tangent falls far below the least value.
-        let (tangent, middle) = (self.tangent(left, lo, hi), 0.5 * lo + 0.5 * hi);
-        if tangent.slope * middle + tangent.intercept > constant.intercept { tangent } else { constant }
+        // A tangent further left is below the curve as well; the one at the middle is closest to it.
+        let middle = self.tangent(left.min(0.5 * lo + 0.5 * hi), lo, hi);
+        if fits(middle) { middle } else { self.tangent(left, lo, hi) }
     }
 
     // Below the function wherever it is convex and lo ≤ x ≤ hi.

@@ -169,8 +169,9 @@ pub(crate) fn reverse_s_shaped(
 /// reaches.
 ///
 /// The upper line is the chord where the function is convex up to `hi` or the chord is flatter than the curve at
-/// `hi`; elsewhere the line through `(lo, f(lo))` that touches the curve right of the inflection, its touching point
-/// bracketed by bisection from the valid side, so that stopping early is sound. The lower line is the mirror image.
+/// `hi`; elsewhere the tangent at the middle, if that is above the curve, or the line through `(lo, f(lo))` that touches the
+/// curve right of the inflection, its touching point bracketed by bisection from the valid side, so that stopping early is
+/// sound. The lower line is the mirror image.
 pub(crate) fn s_shaped_about(
     inflection: &Expr,
     x: &Interval,
@@ -189,13 +190,23 @@ pub(crate) fn s_shaped_about(
     let middle = x.center();
     let concave_side = x.lo.greater_equal(inflection);
     let convex_side = x.hi.less_equal(inflection);
-    let upper_point = Expr::select(&concave_side, &middle, &touch_hi);
-    let lower_point = Expr::select(&convex_side, &middle, &touch_lo);
+    // Tangents beyond the touching point are valid too; as for a convex function, the one at the middle is closest.
+    let upper_point = Expr::select(&concave_side, &middle, &touch_hi.maximum(&middle));
+    let lower_point = Expr::select(&convex_side, &middle, &touch_lo.minimum(&middle));
     let mut upper_tangent = tangent_above(x, &upper_point, &f(&upper_point), &slope(&upper_point), rounding);
     let mut lower_tangent = tangent_below(x, &lower_point, &f(&lower_point), &slope(&lower_point), rounding);
     // Slopes may come from a difference (1 − y²): the error of those up to about 1 is absolute, not relative.
     upper_tangent.intercept = upper_tangent.intercept.add_slack(&[&x.magnitude()], rounding);
     lower_tangent.intercept = lower_tangent.intercept.sub_slack(&[&x.magnitude()], rounding);
+
+    // A line that falls far below the least value, or rises far above the greatest, on a long interval is worse than a constant.
+    let flat = Lines::constant(&Interval { lo: f_lo.clone(), hi: f_hi.clone() });
+    let at_middle = |line: &Line| line.slope.mul(&middle).add(&line.intercept);
+    let (useful_above, useful_below) = (at_middle(&upper_tangent).less(&f_hi), at_middle(&lower_tangent).greater(&f_lo));
+    let flat_above = Line { slope: flat.upper_slope, intercept: flat.upper_intercept.add_slack(&[&f_hi], rounding) };
+    let flat_below = Line { slope: flat.lower_slope, intercept: flat.lower_intercept.sub_slack(&[&f_lo], rounding) };
+    let (upper_tangent, lower_tangent) =
+        (choose(&useful_above, upper_tangent, flat_above), choose(&useful_below, lower_tangent, flat_below));
 
     let use_chord_above = convex_side.maximum(&slope(&x.hi).greater(&chord).mul(&x.lo.less(inflection)));
     let use_chord_below = concave_side.maximum(&slope(&x.lo).greater(&chord).mul(&x.hi.greater(inflection)));

@@ -137,7 +137,7 @@ fn chords_and_tangents() {
 }
 
 // Largest value of the line above `f`, less k·x, over [lo, hi]. `f` is convex left of 0 and concave right of it: the line
-// is the chord, the tangent at the middle, or the line from the left end that touches the curve.
+// is the chord, the tangent at the middle, or, where that one would cut the curve, the line from the left end that touches it.
 fn above_s_shape(f: &dyn Fn(f64) -> f64, slope: &dyn Fn(f64) -> f64, k: f64, (lo, hi): (f64, f64)) -> f64 {
     let chord = (f(hi) - f(lo)) / (hi - lo);
     let (line, through) = if lo >= 0.0 {
@@ -152,7 +152,8 @@ fn above_s_shape(f: &dyn Fn(f64) -> f64, slope: &dyn Fn(f64) -> f64, k: f64, (lo
             let d: f64 = 0.5 * (near + far);
             if f(d) + slope(d) * (lo - d) >= f(lo) { far = d } else { near = d }
         }
-        (slope(far), (lo, f(lo)))
+        let point: f64 = far.max(0.5 * (lo + hi));
+        (slope(point), (point, f(point)))
     };
     let at = |x: f64| through.1 + line * (x - through.0) - k * x;
     at(lo).max(at(hi))
