@@ -29,7 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let certifier = Certifier::new(&network, method, Settings::default())?;
     let region = Region::from(epsilon.parse::<f64>()?).within(0.0, 1.0);
     let shape = network.inputs[0].shape().clone();
-    let inputs = data.inputs.reshape([labels.len()].into_iter().chain(shape[1..].iter().copied()).collect::<Vec<_>>())?;
+    let inputs =
+        data.inputs.reshape([labels.len()].into_iter().chain(shape[1..].iter().copied()).collect::<Vec<_>>())?;
     certifier.margins(&inputs, &labels, &region)?.iter().for_each(|margin| println!("{margin}"));
     Ok(())
 }

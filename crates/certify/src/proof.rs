@@ -64,7 +64,7 @@ pub enum Node {
         at: f64,
     },
     /// Two subtrees: the operand of a `relu` at most 0, and at least 0 at one element. Bounds of all other inner elements
-    /// stay as they are.
+    /// stay as they are until a [`Node::Narrow`].
     Relu {
         /// Which `relu` node, in topological order.
         layer: u32,
@@ -80,6 +80,9 @@ pub enum Node {
     },
     /// A leaf: every conjunction that the tree covers has been refuted on the way.
     Done,
+    /// One subtree, in which the operands of all `relu`s are bounded anew, as over the whole box but knowing the signs that
+    /// were fixed on the way; bounds that were known before stay known. On the whole box only, not on a part of it.
+    Narrow,
 }
 
 /// Why no point of a subdomain meets all constraints of a conjunction: a combination of their left sides with weights that

@@ -3,10 +3,10 @@
 use super::network::{Affine, Curve, Groups, Kind, Network, ZERO};
 use super::relaxation::Line;
 use super::rounding::{TINY, add_down, add_up, gamma, mul_up, sum_up, weighted_sums};
-use super::walk::{Functional, Rule, Walk};
+use super::walk::{Functional, Rule, Split, Walk};
 use crate::proof::{ElementSlopes, LayerSlopes};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A network with what bounds need to know about its arithmetic.
 pub(super) struct Model {
@@ -36,6 +36,10 @@ pub(super) struct Bounds {
     pub lines: Vec<Vec<[Line; 2]>>,
     /// Not below the sum of all magnitudes.
     pub total: f64,
+    /// Whether no input is in the box and meets the signs that are known.
+    pub empty: bool,
+    /// Whether two bounds of one scalar excluded each other.
+    crossed: bool,
 }
 
 /// Which operands of `relu`s backward walks bound.
@@ -53,38 +57,83 @@ const WALKS_PER_TASK: usize = 8;
 impl Bounds {
     /// Interval propagation from a box.
     pub fn intervals(model: &Model, inputs: &[(f64, f64)]) -> Bounds {
-        Bounds::propagate(model, inputs, |_, _| Vec::new())
+        Bounds::propagate(model, inputs, None, |_, _| Vec::new())
     }
 
     /// Interval propagation, in which the operands of every `relu` and curve are bounded by backward walks too. `layers`
     /// names the slopes for each `relu`; without it they are adaptive.
     pub fn tightened(model: &Model, inputs: &[(f64, f64)], layers: Option<&[LayerSlopes]>, walked: Walked) -> Bounds {
-        Bounds::propagate(model, inputs, |bounds, layer| {
+        Bounds::walked(model, inputs, layers, walked, None)
+    }
+
+    /// The same where some signs are known, and `outer` besides, which holds on the same box.
+    pub fn narrowed(
+        model: &Model,
+        inputs: &[(f64, f64)],
+        layers: &[LayerSlopes],
+        outer: &Bounds,
+        splits: &[Split],
+    ) -> Bounds {
+        let bounds = Bounds::walked(model, inputs, Some(layers), Walked::Open, Some((outer, splits)));
+        Bounds { empty: bounds.crossed || outer.empty, ..bounds }
+    }
+
+    fn walked(
+        model: &Model,
+        inputs: &[(f64, f64)],
+        layers: Option<&[LayerSlopes]>,
+        walked: Walked,
+        known: Option<(&Bounds, &[Split])>,
+    ) -> Bounds {
+        let splits = known.map_or(&[][..], |(_, splits)| splits);
+        Bounds::propagate(model, inputs, known, |bounds, layer| {
             let relu = model.network.relus.binary_search(&layer).ok();
             let given = match relu.and_then(|relu| layers?.get(relu)) {
                 Some(LayerSlopes::Given(given)) => given.as_slice(),
                 _ => &[],
             };
             match &model.network.layers[layer].kind {
-                Kind::Relu(operands) => bounds.walk_back(model, layer, operands, given, walked),
-                Kind::Curve(_, operands) => bounds.walk_back(model, layer, operands, &[], walked),
+                Kind::Relu(operands) => bounds.walk_back(model, layer, operands, (given, splits), walked),
+                Kind::Curve(_, operands) => bounds.walk_back(model, layer, operands, (&[], splits), walked),
                 Kind::Affine(_) | Kind::Max(_) => Vec::new(),
             }
         })
     }
 
-    // `tighten` gives better bounds of some scalars before the layer that uses them is bounded.
+    // `known` are bounds of operands that hold already, and signs of some; `tighten` gives better bounds of some scalars
+    // before the layer that uses them is bounded.
     fn propagate(
         model: &Model,
         inputs: &[(f64, f64)],
+        known: Option<(&Bounds, &[Split])>,
         tighten: impl Fn(&Bounds, usize) -> Vec<(u32, f64, f64)>,
     ) -> Bounds {
         let count = model.network.scalars();
         let empty = || Vec::with_capacity(count);
         let lines = Vec::with_capacity(model.network.layers.len());
-        let mut bounds = Bounds { lo: empty(), hi: empty(), magnitude: empty(), reach: empty(), lines, total: 0.0 };
+        let mut bounds = Bounds {
+            lo: empty(),
+            hi: empty(),
+            magnitude: empty(),
+            reach: empty(),
+            lines,
+            total: 0.0,
+            empty: false,
+            crossed: false,
+        };
         inputs.iter().for_each(|&(lo, hi)| bounds.push(lo, hi, 0.0));
         for (index, layer) in model.network.layers.iter().enumerate() {
+            if let (Some((outer, splits)), Kind::Relu(operands)) = (known, &layer.kind) {
+                for &operand in operands {
+                    let (lo, hi) = outer.of(operand);
+                    bounds.intersect(operand as usize, lo, hi);
+                }
+                let relu = model.network.relus.binary_search(&index).ok();
+                for split in splits.iter().filter(|s| Some(s.relu) == relu) {
+                    let (lo, hi) = if split.above { (0.0, f64::INFINITY) } else { (f64::NEG_INFINITY, 0.0) };
+                    bounds.intersect(operands[split.element] as usize, lo, hi);
+                }
+            }
             for (scalar, lo, hi) in tighten(&bounds, index) {
                 bounds.intersect(scalar as usize, lo, hi);
             }
@@ -120,6 +169,10 @@ impl Bounds {
 
     fn intersect(&mut self, scalar: usize, lo: f64, hi: f64) {
         let (lo, hi) = (self.lo[scalar].max(lo), self.hi[scalar].min(hi));
+        if lo > hi {
+            self.crossed = true;
+            return;
+        }
         (self.lo[scalar], self.hi[scalar]) = (lo, hi);
         self.magnitude[scalar] = lo.abs().max(hi.abs());
     }
@@ -130,20 +183,24 @@ impl Bounds {
         model: &Model,
         layer: usize,
         operands: &[u32],
-        given: &[ElementSlopes],
+        (given, splits): (&[ElementSlopes], &[Split]),
         walked: Walked,
     ) -> Vec<(u32, f64, f64)> {
         let curve = matches!(model.network.layers[layer].kind, Kind::Curve(..));
+        let relu = model.network.relus.binary_search(&layer).ok();
+        let signed: HashSet<usize> = splits.iter().filter(|s| Some(s.relu) == relu).map(|s| s.element).collect();
         let given: HashMap<u32, &ElementSlopes> = given.iter().map(|g| (g.element, g)).collect();
-        let open = |&(_, &operand): &(usize, &u32)| {
+        // Bounds of operands whose sign is known may exclude it.
+        let open = |&(element, &operand): &(usize, &u32)| {
             let (lo, hi) = self.of(operand);
-            if curve { lo < hi } else { (lo < 0.0 || walked == Walked::Positive) && hi > 0.0 }
+            let open = if curve { lo < hi } else { (lo < 0.0 || walked == Walked::Positive) && hi > 0.0 };
+            open || signed.contains(&element)
         };
         let open: Vec<(usize, &u32)> = operands.iter().enumerate().filter(open).collect();
         let bound = |coefficients: &mut Vec<f64>, &(element, &operand): &(usize, &u32)| {
             let slopes = given.get(&(element as u32));
             let mut walk = |sign: f64, slopes: Option<&[Vec<f32>]>| {
-                let rule = Rule { slopes, splits: &[] };
+                let rule = Rule { slopes, splits };
                 let start = Functional::scalar(operand, sign);
                 Walk { model, bounds: self, layers: layer }.lower(&start, rule, coefficients)
             };

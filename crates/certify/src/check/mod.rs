@@ -63,7 +63,7 @@ use perturb_graph::Graph;
 use perturb_onnx::vnnlib::{Case, Constraint, Property, Variable};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use tree::{Job, Reader, Refutation};
+use tree::{Job, Narrowing, Reader, Refutation};
 use walk::{Functional, Rule, Walk};
 
 /// What a proof that was accepted consists of.
@@ -134,6 +134,7 @@ fn check_case(
     let inputs = case.bounds.iter().map(|(lo, hi)| (rounding::enclose(lo).0, rounding::enclose(hi).1)).collect();
     let mut context = Context { model, case, proof, inputs, root: None };
     for (tree_index, tree) in proof.trees.iter().enumerate() {
+        let mut narrowed = BTreeMap::new();
         let mut reader = Reader::new(&model.network, case, &context.inputs, (index, tree_index), tree)?;
         loop {
             let jobs = reader.jobs()?;
@@ -144,7 +145,19 @@ fn check_case(
                 context.root =
                     Some(Bounds::tightened(model, &context.inputs, Some(&context.proof.layers), Walked::Open));
             }
-            let margins: Vec<Result<f64, CheckError>> = jobs.par_iter().map(|job| context.refute_all(job)).collect();
+            for job in &jobs {
+                context.narrow(&reader.narrowings, job.narrowing, &mut narrowed);
+            }
+            let margins: Vec<Result<f64, CheckError>> =
+                jobs.par_iter().map(|job| context.refute_all(job, &narrowed)).collect();
+            // Only what still holds is needed again.
+            let mut holds = std::collections::BTreeSet::new();
+            let mut next = reader.narrowing;
+            while let Some(id) = next {
+                holds.insert(id);
+                next = reader.narrowings[id].outer;
+            }
+            narrowed.retain(|id, _| holds.contains(id));
             for (job, margin) in jobs.iter().zip(margins) {
                 summary.margin = summary.margin.min(margin?);
                 summary.refutations += job.refutations.len();
@@ -157,10 +170,26 @@ fn check_case(
 }
 
 impl Context<'_> {
+    // Computes the bounds of a narrowing and of those around it, as far as they are not known.
+    fn narrow(&self, all: &[Narrowing], id: Option<usize>, narrowed: &mut BTreeMap<usize, Bounds>) {
+        let mut missing = Vec::new();
+        let mut next = id;
+        while let Some(id) = next.filter(|id| !narrowed.contains_key(id)) {
+            missing.push(id);
+            next = all[id].outer;
+        }
+        for id in missing.into_iter().rev() {
+            let Some(outer) = all[id].outer.map_or(self.root.as_ref(), |outer| narrowed.get(&outer)) else { return };
+            let (layers, splits) = (&self.proof.layers, &all[id].splits);
+            narrowed.insert(id, Bounds::narrowed(self.model, &self.inputs, layers, outer, splits));
+        }
+    }
+
     // The smallest margin of refutations on one box. Where one does not hold, narrower bounds are tried.
-    fn refute_all(&self, job: &Job<'_>) -> Result<f64, CheckError> {
-        let margins = match (&job.inputs, &self.root) {
-            (None, Some(root)) => self.margins(job, root),
+    fn refute_all(&self, job: &Job<'_>, narrowed: &BTreeMap<usize, Bounds>) -> Result<f64, CheckError> {
+        let known = job.narrowing.map_or(self.root.as_ref(), |id| narrowed.get(&id));
+        let margins = match (&job.inputs, known) {
+            (None, Some(known)) => self.margins(job, known),
             (inputs, _) => {
                 let inputs = inputs.as_ref().unwrap_or(&self.inputs);
                 let margins = self.margins(job, &Bounds::tightened(self.model, inputs, None, Walked::Open));
@@ -191,8 +220,8 @@ impl Context<'_> {
         let rule = Rule { slopes: evidence.slopes.as_deref(), splits: &refutation.splits };
         let layers = self.model.network.layers.len();
         let bound = Walk { model: self.model, bounds, layers }.lower(&start, rule, coefficients);
-        if bound > 0.0 {
-            return Ok(bound);
+        if bound > 0.0 || bounds.empty {
+            return Ok(if bounds.empty { f64::INFINITY } else { bound });
         }
         Err(CheckError::NotRefuted { place: refutation.place.clone(), conjunction, bound })
     }

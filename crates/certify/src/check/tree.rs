@@ -11,6 +11,8 @@ use perturb_onnx::vnnlib::Case;
 pub(super) struct Job<'p> {
     /// The box; `None` for that of the whole case.
     pub inputs: Option<Vec<(f64, f64)>>,
+    /// On the whole box, which bounds are known, as an index into [`Reader::narrowings`]; `None` for those of the box alone.
+    pub narrowing: Option<usize>,
     pub refutations: Vec<Refutation<'p>>,
 }
 
@@ -20,6 +22,13 @@ pub(super) struct Refutation<'p> {
     pub conjunction: usize,
     pub evidence: &'p Evidence,
     /// Which signs are known, with their multipliers.
+    pub splits: Vec<Split>,
+}
+
+/// Inner bounds that know some signs.
+pub(super) struct Narrowing {
+    /// What was known before.
+    pub outer: Option<usize>,
     pub splits: Vec<Split>,
 }
 
@@ -38,6 +47,9 @@ pub(super) struct Reader<'p> {
     cuts: usize,
     /// The splits of `relu`s on the way: which, which element, which side.
     splits: Vec<Split>,
+    /// All narrowings so far, and the one that holds.
+    pub narrowings: Vec<Narrowing>,
+    pub narrowing: Option<usize>,
     /// How often each conjunction has been refuted on the way, and how many of those to cover have not been.
     refuted: Vec<u32>,
     covered: Vec<bool>,
@@ -53,6 +65,7 @@ enum Step {
     Uncut,
     Sign(bool),
     Unsplit,
+    Widen(Option<usize>),
     Forget(usize),
 }
 
@@ -86,6 +99,8 @@ impl<'p> Reader<'p> {
             inputs: inputs.to_vec(),
             cuts: 0,
             splits: Vec::new(),
+            narrowings: Vec::new(),
+            narrowing: None,
             refuted: vec![0; count],
             missing: covered.iter().filter(|c| **c).count(),
             covered,
@@ -115,16 +130,25 @@ impl<'p> Reader<'p> {
                 Step::Uncut => self.cuts -= 1,
                 Step::Sign(above) => self.splits.last_mut().into_iter().for_each(|s| s.above = above),
                 Step::Unsplit => _ = self.splits.pop(),
+                Step::Widen(outer) => {
+                    self.narrowing = outer;
+                    same_box = false;
+                }
                 Step::Forget(conjunction) => self.forget(conjunction),
                 Step::Subtree => {
-                    if let Some(refutation) = self.node(&mut same_box)? {
+                    let before = self.narrowings.len();
+                    let found = self.node(&mut same_box)?;
+                    // Bounds are numbers too.
+                    numbers += (self.narrowings.len() - before) * self.network.scalars();
+                    if let Some(refutation) = found {
                         numbers += 1 + refutation.splits.len();
                         match jobs.last_mut().filter(|_| same_box) {
                             Some(job) => job.refutations.push(refutation),
                             None => {
                                 let inputs = (self.cuts > 0).then(|| self.inputs.clone());
                                 numbers += inputs.as_ref().map_or(0, Vec::len);
-                                jobs.push(Job { inputs, refutations: vec![refutation] });
+                                let narrowing = self.narrowing;
+                                jobs.push(Job { inputs, narrowing, refutations: vec![refutation] });
                             }
                         }
                         same_box = true;
@@ -149,6 +173,10 @@ impl<'p> Reader<'p> {
                 *same_box = false;
             }
             Node::Relu { layer, element } => self.split(*layer as usize, *element as usize)?,
+            Node::Narrow => {
+                self.narrow()?;
+                *same_box = false;
+            }
             Node::Refuted { conjunction, evidence } => found = Some(self.refute(*conjunction as usize, evidence)?),
             Node::Done => {
                 if self.missing > 0 {
@@ -164,8 +192,8 @@ impl<'p> Reader<'p> {
     }
 
     fn cut(&mut self, index: usize, at: f64) -> Result<(), CheckError> {
-        if !self.splits.is_empty() {
-            return malformed(self.place(), "an input is split below a relu");
+        if !self.splits.is_empty() || self.narrowing.is_some() {
+            return malformed(self.place(), "an input is split below a relu or a narrowing");
         }
         let Some(&(lo, hi)) = self.inputs.get(index) else {
             return malformed(self.place(), format!("input {index} is not one of {}", self.inputs.len()));
@@ -199,6 +227,17 @@ impl<'p> Reader<'p> {
         self.pending.push(Step::Subtree);
         self.splits.push(Split { relu, element, above: false, multiplier: 0.0 });
         self.branches += 1;
+        Ok(())
+    }
+
+    fn narrow(&mut self) -> Result<(), CheckError> {
+        if self.cuts > 0 {
+            return malformed(self.place(), "inner bounds are narrowed below a split of an input");
+        }
+        self.pending.push(Step::Widen(self.narrowing));
+        self.pending.push(Step::Subtree);
+        self.narrowings.push(Narrowing { outer: self.narrowing, splits: self.splits.clone() });
+        self.narrowing = Some(self.narrowings.len() - 1);
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 use super::lagrangian::Lagrangian;
 use super::network::Network;
 use super::query::{Case, Row};
-use super::root::LayerBounds;
 use super::subdomain::{Layout, Subdomain};
 use crate::Result;
 use crate::adam::{Corrections, Moments};
@@ -136,11 +135,10 @@ impl Ascent {
         &mut self,
         subdomains: &mut [Subdomain],
         case: &Case,
-        root: &[LayerBounds],
         rates: Rates,
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let feeds = self.feeds(subdomains, case, root)?;
+        let feeds = self.feeds(subdomains, case)?;
         self.load(subdomains)?;
         let (mut slope_rate, mut beta_rate) = (rates.slopes, rates.multipliers);
         // The bound is that of the variables before each step.
@@ -159,7 +157,7 @@ impl Ascent {
     }
 
     // What is fed: bounds of each layer, signs of the splits, and the constraints; items beyond the last repeat it.
-    fn feeds(&self, subdomains: &[Subdomain], case: &Case, root: &[LayerBounds]) -> Result<Vec<Tensor>> {
+    fn feeds(&self, subdomains: &[Subdomain], case: &Case) -> Result<Vec<Tensor>> {
         let of = |item: usize| &subdomains[item.min(subdomains.len() - 1)];
         let mut feeds = Vec::new();
         let filled = |shape: &perturb_graph::Shape, write: &dyn Fn(&Subdomain, &mut [f32])| -> Result<Tensor> {
@@ -170,7 +168,7 @@ impl Ascent {
         };
         for (layer, shape) in self.layout.shapes.iter().enumerate() {
             for upper in [false, true] {
-                feeds.push(filled(shape, &|s, target| s.write_bounds(layer, &root[layer], upper, target))?);
+                feeds.push(filled(shape, &|s, target| s.write_bounds(layer, upper, target))?);
             }
         }
         for (layer, shape) in self.layout.shapes.iter().enumerate() {

@@ -4,7 +4,6 @@ use super::combine::STEP;
 use super::lagrangian::Lagrangian;
 use super::network::Network;
 use super::query::{Case, Row};
-use super::root::LayerBounds;
 use super::subdomain::{Layout, Subdomain};
 use crate::Result;
 use num_traits::FromPrimitive;
@@ -63,11 +62,10 @@ impl Evaluation {
         &self,
         subdomains: &[&Subdomain],
         case: &Case,
-        root: &[LayerBounds],
     ) -> Result<(Vec<f64>, Vec<Vec<f32>>)> {
         let (mut bounds, mut costs) = (Vec::new(), Vec::new());
         for chunk in subdomains.chunks(self.items) {
-            let feeds = self.feeds::<T>(chunk, case, root)?;
+            let feeds = self.feeds::<T>(chunk, case)?;
             let found = self.executable.run(&feeds.iter().collect::<Vec<_>>())?;
             for (item, s) in chunk.iter().enumerate() {
                 let constant = combination(s, &case.conjunctions[s.conjunction]).1;
@@ -89,7 +87,6 @@ impl Evaluation {
         &self,
         subdomains: &[&Subdomain],
         case: &Case,
-        root: &[LayerBounds],
     ) -> Result<Vec<Tensor>> {
         let of = |item: usize| subdomains[item.min(subdomains.len() - 1)];
         let corner = |values: &[f32]| Tensor::new(&self.input, values.iter().map(|&v| T::from(v)).collect::<Vec<T>>());
@@ -110,7 +107,7 @@ impl Evaluation {
         })?;
         for (layer, shape) in self.layout.shapes.iter().enumerate() {
             for upper in [false, true] {
-                push(shape.clone(), &|s, target| s.write_bounds(layer, &root[layer], upper, target))?;
+                push(shape.clone(), &|s, target| s.write_bounds(layer, upper, target))?;
             }
         }
         for (layer, shape) in self.layout.shapes.iter().enumerate() {

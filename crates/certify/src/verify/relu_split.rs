@@ -3,9 +3,11 @@
 use super::ascent::{Ascent, Rates};
 use super::evaluation::{Evaluation, exact_weights};
 use super::falsify::{Effort, Falsifier};
+use super::narrowing::Narrowing;
 use super::network::Network;
 use super::query::{Case, as_written};
-use super::root::{LayerBounds, narrow, root_bounds};
+use super::root::{LayerBounds, narrow, root_bounds, shared};
+use super::splitting::Splitter;
 use super::subdomain::{Layout, Subdomain};
 use super::tree::Forest;
 use super::{End, Watch};
@@ -28,13 +30,15 @@ const EFFORT: Effort = Effort { restarts: 30, steps: 100 };
 const ATTACKS: f64 = 0.1;
 /// Subdomains bounded together, if memory allows.
 const MOST_ITEMS: usize = 64;
-/// Splits that are tried before one is taken.
-const CANDIDATES: usize = 3;
+/// Subdomains that are split together, between looks at the clock, and halves whose inner bounds are computed together.
+const TOGETHER: usize = 16;
+const NARROWED: usize = 16;
 
-/// A subdomain that waits, with the split to make.
+/// A subdomain that waits, and the halves of it to look at.
 struct Waiting {
-    subdomain: Subdomain,
-    split: (usize, usize),
+    place: usize,
+    bound: f64,
+    halves: [Subdomain; 2],
 }
 
 impl PartialEq for Waiting {
@@ -54,8 +58,7 @@ impl PartialOrd for Waiting {
 impl Ord for Waiting {
     // The lowest bound first.
     fn cmp(&self, other: &Waiting) -> Ordering {
-        let (a, b) = (&self.subdomain, &other.subdomain);
-        b.bound.total_cmp(&a.bound).then(b.place.cmp(&a.place))
+        other.bound.total_cmp(&self.bound).then(other.place.cmp(&self.place))
     }
 }
 
@@ -108,11 +111,13 @@ pub(crate) fn search(
     let until = watch.elapsed() + watch.settings.timeout.mul_f64(NARROWING);
     let late = || watch.late() || watch.elapsed() > until;
     forest.layers = narrow((network, double), case, &mut state.root, &options, &late)?;
+    let narrowing = Narrowing::compile(network, case, &forest.layers, NARROWED, watch.settings.memory_limit)?;
+    let mut splitter = Splitter::new(narrowing, state.layout.clone());
     open = state.roots(forest)?;
     if open.is_empty() {
         return Ok(End::Unsat);
     }
-    if let Err(end) = state.enqueue(open, &mut heap)? {
+    if let Err(end) = state.enqueue(&mut splitter, open, &mut heap)? {
         return Ok(end);
     }
     let (branching, mut attacking) = (watch.elapsed(), Duration::ZERO);
@@ -122,7 +127,7 @@ pub(crate) fn search(
         }
         let now = watch.elapsed();
         if attacking < (now - branching).mul_f64(ATTACKS) {
-            let open: BTreeSet<usize> = heap.iter().map(|w| w.subdomain.conjunction).collect();
+            let open: BTreeSet<usize> = heap.iter().map(|w| w.halves[0].conjunction).collect();
             let open: Vec<usize> = open.into_iter().collect();
             if let Some(witness) = falsifier.descend(index, case, &open, EFFORT, &|| watch.late())? {
                 return Ok(End::Sat(witness));
@@ -131,19 +136,26 @@ pub(crate) fn search(
         }
         let mut children = Vec::with_capacity(items);
         while let Some(waiting) = if children.len() + 2 <= items.max(2) { heap.pop() } else { None } {
-            let (layer, element) = waiting.split;
-            let tree = &mut forest.trees[waiting.subdomain.conjunction];
-            let places = tree.split_relu(waiting.subdomain.place, layer, element);
-            children.extend(waiting.subdomain.children(layer, element, places));
+            let Waiting { place, mut halves, .. } = waiting;
+            let tree = &mut forest.trees[halves[0].conjunction];
+            if let Some(split) = halves[0].splits.last().copied() {
+                let places = tree.split_relu(place, split.layer, split.element);
+                halves.iter_mut().zip(places).for_each(|(half, place)| half.place = place);
+                halves.iter().filter(|_| splitter.narrows(split.layer)).for_each(|half| tree.narrow(half.place));
+            }
+            children.extend(halves);
         }
-        for chunk in children.chunks_mut(items) {
+        // No input meets the signs of those that are empty; the others first.
+        children.sort_by_key(|c| c.empty);
+        let inhabited = children.partition_point(|c| !c.empty);
+        for chunk in children[..inhabited].chunks_mut(items) {
             state.raise(chunk, BELOW)?;
         }
         let open = state.settle(children, forest)?;
-        if let Err(end) = state.enqueue(open, &mut heap)? {
+        if let Err(end) = state.enqueue(&mut splitter, open, &mut heap)? {
             return Ok(end);
         }
-        watch.open(heap.len(), heap.peek().map(|w| w.subdomain.bound));
+        watch.open(heap.len(), heap.peek().map(|w| w.bound));
     }
     Ok(End::Unsat)
 }
@@ -162,8 +174,9 @@ fn fitting<T>(most: usize, compile: impl Fn(usize) -> Result<T>) -> Result<T> {
 impl Search<'_, '_> {
     /// The whole box, with the bounds as they are; returns what stays open.
     fn roots(&mut self, forest: &mut Forest) -> Result<Vec<Subdomain>> {
+        let bounds = shared(&self.root);
         let all = self.case.conjunctions.iter().enumerate();
-        let mut roots: Vec<Subdomain> = all.map(|(c, rows)| Subdomain::root(c, rows.len(), &self.root, 0)).collect();
+        let mut roots: Vec<Subdomain> = all.map(|(c, rows)| Subdomain::root(c, rows.len(), &bounds, 0)).collect();
         let items = self.ascent.items();
         for chunk in roots.chunks_mut(items) {
             self.raise(chunk, AT_ROOT)?;
@@ -173,16 +186,17 @@ impl Search<'_, '_> {
 
     fn raise(&mut self, subdomains: &mut [Subdomain], rates: Rates) -> Result<()> {
         let stop = || self.watch.late();
-        self.ascent.raise(subdomains, self.case, &self.root, rates, &stop)
+        self.ascent.raise(subdomains, self.case, rates, &stop)
     }
 
     /// Proves and closes what can be; returns what stays open.
     fn settle(&self, subdomains: Vec<Subdomain>, forest: &mut Forest) -> Result<Vec<Subdomain>> {
         subdomains.iter().for_each(|_| self.watch.visited());
-        let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) = subdomains.into_iter().partition(|s| s.bound > 0.0);
-        let bounds = self.proof.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case, &self.root)?.0;
+        let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) =
+            subdomains.into_iter().partition(|s| s.empty || s.bound > 0.0);
+        let bounds = self.proof.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case)?.0;
         for (mut subdomain, bound) in hopeful.into_iter().zip(bounds) {
-            if bound > 0.0 {
+            if subdomain.empty || bound > 0.0 {
                 let tree = &mut forest.trees[subdomain.conjunction];
                 tree.refute(subdomain.place, subdomain.conjunction, || self.evidence(&subdomain));
                 tree.close(subdomain.place);
@@ -205,57 +219,31 @@ impl Search<'_, '_> {
     }
 
     /// Chooses a split for each subdomain and lets it wait.
-    fn enqueue(&self, open: Vec<Subdomain>, heap: &mut BinaryHeap<Waiting>) -> Result<std::result::Result<(), End>> {
+    fn enqueue(
+        &self,
+        splitter: &mut Splitter<'_>,
+        open: Vec<Subdomain>,
+        heap: &mut BinaryHeap<Waiting>,
+    ) -> Result<std::result::Result<(), End>> {
         if open.is_empty() || self.watch.late() {
             return Ok(Ok(()));
         }
-        let costs = self.search.run::<f32>(&open.iter().collect::<Vec<_>>(), self.case, &self.root)?.1;
-        let mut candidates: Vec<Vec<(usize, usize)>> = Vec::with_capacity(open.len());
-        for (subdomain, costs) in open.iter().zip(&costs) {
-            let best = self.costliest(subdomain, costs);
-            if best.is_empty() {
-                // All signs are fixed, and yet nothing is proved: rounding, or another nonlinearity than relu.
-                return Ok(Err(End::Unknown("a subdomain without an open relu stays undecided".into())));
+        let costs = self.search.run::<f32>(&open.iter().collect::<Vec<_>>(), self.case)?.1;
+        for (subdomains, costs) in open.chunks(TOGETHER).zip(costs.chunks(TOGETHER)) {
+            if self.watch.late() {
+                break;
             }
-            candidates.push(best);
-        }
-        // Both children of each candidate; the one whose worse child is best is taken (filtered smart branching:
-        // De Palma et al. 2021).
-        let tried: Vec<Subdomain> = open
-            .iter()
-            .zip(&candidates)
-            .flat_map(|(s, c)| c.iter().flat_map(|&(layer, element)| s.children(layer, element, [s.place; 2])))
-            .collect();
-        let bounds = self.search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case, &self.root)?.0;
-        let mut pairs = bounds.chunks(2);
-        for (subdomain, candidates) in open.into_iter().zip(candidates) {
-            let worse = candidates.iter().map(|&split| {
-                let pair = pairs.next().unwrap_or(&[]);
-                (pair.iter().copied().fold(f64::INFINITY, f64::min), split)
-            });
-            if let Some((_, split)) = worse.max_by(|a, b| a.0.total_cmp(&b.0)) {
-                heap.push(Waiting { subdomain, split });
+            let bound = |tried: &[Subdomain]| -> Result<Vec<f64>> {
+                Ok(self.search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case)?.0)
+            };
+            for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &bound)?) {
+                let Some(halves) = halves else {
+                    // All signs are fixed, and yet nothing is proved: rounding, or another nonlinearity than relu.
+                    return Ok(Err(End::Unknown("a subdomain without an open relu stays undecided".into())));
+                };
+                heap.push(Waiting { place: subdomain.place, bound: subdomain.bound, halves });
             }
         }
         Ok(Ok(()))
-    }
-
-    // The open elements whose relaxations cost the bound most.
-    fn costliest(&self, subdomain: &Subdomain, costs: &[f32]) -> Vec<(usize, usize)> {
-        let mut best: Vec<(f32, usize)> = Vec::with_capacity(CANDIDATES + 1);
-        for (flat, &cost) in costs.iter().enumerate() {
-            let cost = if cost.is_nan() { 0.0 } else { cost };
-            if best.len() == CANDIDATES && best[CANDIDATES - 1].0 >= cost {
-                continue;
-            }
-            let (layer, element) = self.layout.locate(flat);
-            if !subdomain.is_open(layer, element, &self.root) {
-                continue;
-            }
-            let place = best.partition_point(|(c, _)| *c >= cost);
-            best.insert(place, (cost, flat));
-            best.truncate(CANDIDATES);
-        }
-        best.into_iter().map(|(_, flat)| self.layout.locate(flat)).collect()
     }
 }

@@ -14,6 +14,7 @@ use crate::region::Balls;
 use crate::stage::{Intervals, Stage};
 use perturb_engine::Options;
 use perturb_graph::{Graph, Rounding};
+use std::sync::Arc;
 
 /// Lower and upper bounds of one operand, of its number of elements.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,14 +98,15 @@ pub(crate) fn narrow(
         let mut ascent = Ascent::compile(&single, &ask, 1, items, options)?;
         let proof = Evaluation::compile(&exact, PROVED.min(items), Rounding::Outward, options)?;
         let layout = Layout::new(&single);
-        let mut all: Vec<Subdomain> = (0..ask.conjunctions.len()).map(|c| Subdomain::root(c, 1, below, 0)).collect();
+        let below = shared(below);
+        let mut all: Vec<Subdomain> = (0..ask.conjunctions.len()).map(|c| Subdomain::root(c, 1, &below, 0)).collect();
         let mut given = Vec::new();
         for chunk in all.chunks_mut(items) {
             if late() {
                 break;
             }
-            ascent.raise(chunk, &ask, below, RATES, late)?;
-            let proved = proof.run::<f64>(&chunk.iter().collect::<Vec<_>>(), &ask, below)?.0;
+            ascent.raise(chunk, &ask, RATES, late)?;
+            let proved = proof.run::<f64>(&chunk.iter().collect::<Vec<_>>(), &ask)?.0;
             for (pair, proved) in chunk.chunks(2).zip(proved.chunks(2)) {
                 let element = open[pair[0].conjunction / 2];
                 rest[0].intersect(element, proved[0], -proved[1]);
@@ -120,6 +122,11 @@ pub(crate) fn narrow(
         }
     }
     Ok(found)
+}
+
+/// The bounds for many subdomains to share.
+pub(crate) fn shared(bounds: &[LayerBounds]) -> Vec<Arc<LayerBounds>> {
+    bounds.iter().cloned().map(Arc::new).collect()
 }
 
 impl LayerBounds {

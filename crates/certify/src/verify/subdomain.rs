@@ -18,8 +18,14 @@ pub(crate) struct Split {
 #[derive(Clone, Debug)]
 pub(crate) struct Subdomain {
     pub conjunction: usize,
+    /// Bounds of the operand of each `relu`, which the splits may narrow further.
+    pub inner: Vec<Arc<LayerBounds>>,
     /// Outermost first.
     pub splits: Vec<Split>,
+    /// How many of the splits, from the first on, `inner` was computed with.
+    pub seen: usize,
+    /// Whether no input meets the signs: then everything holds.
+    pub empty: bool,
     /// Lower slopes of all elements of all layers, one layer after the other.
     pub slopes: Arc<Vec<f32>>,
     /// One for each split.
@@ -48,12 +54,6 @@ impl Layout {
         Layout { shapes, starts }
     }
 
-    /// The layer and the element within it.
-    pub fn locate(&self, flat: usize) -> (usize, usize) {
-        let layer = self.starts.partition_point(|&s| s <= flat) - 1;
-        (layer, flat - self.starts[layer])
-    }
-
     pub fn layers(&self) -> usize {
         self.shapes.len()
     }
@@ -65,12 +65,15 @@ impl Layout {
 
 impl Subdomain {
     /// The whole box, with adaptive slopes (Zhang et al. 2018).
-    pub fn root(conjunction: usize, constraints: usize, bounds: &[LayerBounds], place: usize) -> Subdomain {
+    pub fn root(conjunction: usize, constraints: usize, bounds: &[Arc<LayerBounds>], place: usize) -> Subdomain {
         let slope = |(l, u): (&f32, &f32)| f32::from(u8::from(l + u > 0.0));
         let slopes = bounds.iter().flat_map(|b| b.lower.iter().zip(&b.upper).map(slope)).collect();
         Subdomain {
             conjunction,
+            inner: bounds.to_vec(),
             splits: Vec::new(),
+            seen: 0,
+            empty: false,
             slopes: Arc::new(slopes),
             multipliers: Vec::new(),
             weights: vec![1.0 / constraints.max(1) as f32; constraints],
@@ -91,8 +94,8 @@ impl Subdomain {
     }
 
     /// Writes the bounds of one layer's operand.
-    pub fn write_bounds<T: From<f32> + Copy>(&self, layer: usize, root: &LayerBounds, upper: bool, target: &mut [T]) {
-        let source = if upper { &root.upper } else { &root.lower };
+    pub fn write_bounds<T: From<f32> + Copy>(&self, layer: usize, upper: bool, target: &mut [T]) {
+        let source = if upper { &self.inner[layer].upper } else { &self.inner[layer].lower };
         target.iter_mut().zip(source).for_each(|(t, &s)| *t = T::from(s));
         for split in self.splits.iter().filter(|s| s.layer == layer && s.active != upper) {
             let end = source[split.element];
@@ -101,7 +104,7 @@ impl Subdomain {
     }
 
     /// Whether the sign of an element is open.
-    pub fn is_open(&self, layer: usize, element: usize, root: &[LayerBounds]) -> bool {
-        root[layer].straddles(element) && !self.splits.iter().any(|s| (s.layer, s.element) == (layer, element))
+    pub fn is_open(&self, layer: usize, element: usize) -> bool {
+        self.inner[layer].straddles(element) && !self.splits.iter().any(|s| (s.layer, s.element) == (layer, element))
     }
 }

@@ -11,6 +11,7 @@ enum Split {
 }
 
 struct Subdomain {
+    narrowed: bool,
     refuted: Vec<(u32, Evidence)>,
     split: Split,
 }
@@ -57,7 +58,7 @@ impl Growing {
 
     fn push(&mut self) -> usize {
         if self.keep {
-            self.subdomains.push(Subdomain { refuted: Vec::new(), split: Split::Open });
+            self.subdomains.push(Subdomain { narrowed: false, refuted: Vec::new(), split: Split::Open });
         }
         self.subdomains.len().saturating_sub(1)
     }
@@ -66,6 +67,13 @@ impl Growing {
     pub fn refute(&mut self, at: usize, conjunction: usize, evidence: impl FnOnce() -> Evidence) {
         if self.keep {
             self.subdomains[at].refuted.push((conjunction as u32, evidence()));
+        }
+    }
+
+    /// Notes that inner bounds are computed anew on a subdomain, before anything is refuted there.
+    pub fn narrow(&mut self, at: usize) {
+        if self.keep {
+            self.subdomains[at].narrowed = true;
         }
     }
 
@@ -101,6 +109,7 @@ impl Growing {
         let (mut nodes, mut pending) = (Vec::new(), vec![0]);
         while let Some(at) = pending.pop() {
             let Some(subdomain) = self.subdomains.get_mut(at) else { continue };
+            nodes.extend(subdomain.narrowed.then_some(Node::Narrow));
             let refuted = std::mem::take(&mut subdomain.refuted);
             nodes.extend(refuted.into_iter().map(|(conjunction, evidence)| Node::Refuted { conjunction, evidence }));
             match subdomain.split {

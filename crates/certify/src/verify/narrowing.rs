@@ -1,0 +1,139 @@
+//! Bounds of the operands of `relu`s, computed anew where some signs are fixed (Henriksen & Lomuscio 2020 do so after every
+//! split): a `relu` whose sign is known is no longer relaxed, which narrows what later layers can reach.
+
+use super::network::Network;
+use super::query::Case;
+use super::subdomain::{Split, Subdomain};
+use crate::Result;
+use crate::batched::Batched;
+use crate::problem::{Kind, Problem};
+use crate::proof::{ElementSlopes, LayerSlopes};
+use perturb_graph::{Expr, Graph, Rounding, Slopes, Tensor};
+use std::sync::Arc;
+
+/// Compiled for a number of subdomains of one case.
+pub(crate) struct Narrowing<'a> {
+    case: &'a Case,
+    layers: Vec<Option<Layer>>,
+}
+
+/// The walks to one operand.
+struct Layer {
+    /// Which elements they bound.
+    elements: Vec<usize>,
+    walks: Batched,
+}
+
+impl<'a> Narrowing<'a> {
+    /// Compiles walks, rounded outward, for `items` subdomains at a time: for each layer those elements that have slopes of
+    /// their own, with these slopes. `None` if there are none, other nodes than `relu`s are nonlinear, or the operand of a
+    /// `relu` does not depend on all those before it.
+    ///
+    /// # Errors
+    /// If a primitive has no rule, or one subdomain needs more than `memory_limit` bytes.
+    pub fn compile(
+        network: &Network,
+        case: &'a Case,
+        slopes: &[LayerSlopes],
+        items: usize,
+        memory_limit: u64,
+    ) -> Result<Option<Narrowing<'a>>> {
+        let graph = Graph::new(vec![network.input.clone()], vec![("values".into(), network.values.clone())])?;
+        let (mut problem, operands) =
+            Problem::over(Kind::Box, &graph, &network.operands(), Rounding::Outward, memory_limit)?;
+        let is_operand = |node: &Expr| operands.iter().any(|o| o.id() == node.id());
+        if !problem.bounder.to_tighten().iter().all(is_operand) {
+            return Ok(None);
+        }
+        let mut layers = Vec::with_capacity(operands.len());
+        for (layer, operand) in operands.iter().enumerate() {
+            let relus = problem.bounder.kinks(operand);
+            if relus.len() != layer || relus.iter().zip(&operands).any(|(r, o)| r.inputs()[0].id() != o.id()) {
+                return Ok(None);
+            }
+            layers.push(match &slopes[layer] {
+                LayerSlopes::Given(given) => Some(Layer::compile(&problem, operand, &relus, given, items)?),
+                LayerSlopes::Adaptive => None,
+            });
+            problem.give(operand)?;
+        }
+        Ok(layers.iter().any(Option::is_some).then_some(Narrowing { case, layers }))
+    }
+
+    /// Whether the sign of an element of this layer's operand can narrow other bounds.
+    pub fn concerns(&self, layer: usize) -> bool {
+        self.layers[layer + 1..].iter().any(Option::is_some)
+    }
+
+    /// Narrows the inner bounds of subdomains by their signs.
+    ///
+    /// # Errors
+    /// If an executable fails.
+    pub fn run(&self, subdomains: &mut [Subdomain]) -> Result<()> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            let Some(layer) = layer else { continue };
+            let concerned = |s: &&mut Subdomain| s.splits[s.seen..].iter().any(|split| split.layer < index);
+            let mut concerned: Vec<&mut Subdomain> = subdomains.iter_mut().filter(concerned).collect();
+            layer.narrow(index, self.case, &mut concerned)?;
+        }
+        subdomains.iter_mut().for_each(|s| s.seen = s.splits.len());
+        Ok(())
+    }
+}
+
+impl Layer {
+    fn compile(
+        problem: &Problem,
+        operand: &Expr,
+        relus: &[Expr],
+        given: &[ElementSlopes],
+        items: usize,
+    ) -> Result<Layer> {
+        let elements: Vec<usize> = given.iter().map(|g| g.element as usize).collect();
+        let (count, width) = (elements.len(), operand.shape().count());
+        let mut rows = vec![0.0f32; count * width];
+        elements.iter().enumerate().for_each(|(row, element)| rows[row * width + element] = 1.0);
+        let rows = Expr::constant(Tensor::new(operand.shape().prepend(count), rows)?);
+        let of = |side: fn(&ElementSlopes) -> &Vec<Vec<f32>>| -> Result<Vec<(Expr, Expr)>> {
+            let all = relus.iter().enumerate().map(|(below, relu)| {
+                let values = given.iter().flat_map(|g| side(g)[below].iter().copied()).collect();
+                Ok((relu.clone(), Expr::constant(Tensor::new(relu.shape().prepend(count), values)?)))
+            });
+            all.collect()
+        };
+        let slopes = Slopes { lower: of(|g| &g.lower)?, upper: of(|g| &g.upper)? };
+        let bounds = problem.bounder.functionals_with(operand, &rows, &slopes)?;
+        let outputs = [bounds.lo, bounds.hi];
+        let (mapped, shared) = (problem.mapped(), problem.shared());
+        let walks = Batched::compile(&outputs, &mapped, &shared, items, problem.memory_limit, "the operand of a relu")?;
+        Ok(Layer { elements, walks })
+    }
+
+    fn narrow(&self, layer: usize, case: &Case, subdomains: &mut [&mut Subdomain]) -> Result<()> {
+        let limits = [f32::MIN, f32::MAX].map(Tensor::scalar);
+        let bounds = self.walks.run(subdomains.len(), &[&limits[0], &limits[1]], |item, k, target| match k {
+            0 => target.copy_from_slice(&case.lower),
+            1 => target.copy_from_slice(&case.upper),
+            _ => subdomains[item].write_bounds(k / 2 - 1, k % 2 == 1, target),
+        })?;
+        for (item, s) in subdomains.iter_mut().enumerate() {
+            let mut inner = (*s.inner[layer]).clone();
+            for (row, &element) in self.elements.iter().enumerate() {
+                let at = item * self.elements.len() + row;
+                let (lo, hi) = (inner.lower[element].max(bounds[0][at]), inner.upper[element].min(bounds[1][at]));
+                if lo <= hi {
+                    (inner.lower[element], inner.upper[element]) = (lo, hi);
+                } else {
+                    s.empty = true;
+                }
+            }
+            let excluded = |split: &Split| {
+                let end = if split.active { &inner.upper } else { &inner.lower }[split.element];
+                if split.active { end < 0.0 } else { end > 0.0 }
+            };
+            s.empty |= s.splits.iter().filter(|split| split.layer == layer).any(excluded);
+            s.inner[layer] = Arc::new(inner);
+        }
+        Ok(())
+    }
+}
