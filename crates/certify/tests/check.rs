@@ -186,6 +186,57 @@ fn proofs_made_by_hand() {
     close(check(&network, &property, &single(&network, cut)).unwrap().margin, 0.2);
 }
 
+// y = h − relu(h + x₂ − 1.5) + 0.1 with h = relu(x₁) is at least 0.1. Where x₁ ≤ 0, the second operand is at most −0.5; but
+// over the whole box it may be 0.5, so that relu is bounded by a line that is 1/3 there.
+#[test]
+fn inner_bounds_know_signs() {
+    let x = Expr::input("x", [1, 2], DType::F32);
+    let at = |i: usize| x.slice_axis(1, i, i + 1);
+    let h = at(0).relu();
+    let second = h.add(&at(1)).offset(-1.5).relu();
+    let network = Graph::new(vec![x.clone()], vec![("y".into(), h.sub(&second).offset(0.1))]).unwrap();
+    let property = property(&[(-1.0, 1.0); 2], 1, vec![vec![at_most(&[1.0], 0.0)]]);
+    let refuted = |multipliers: &[f32]| Node::Refuted {
+        conjunction: 0,
+        evidence: Evidence { weights: vec![1.0], slopes: None, multipliers: multipliers.to_vec() },
+    };
+    let sign = |layer: u32| Node::Relu { layer, element: 0 };
+    let above = [sign(1), refuted(&[1.0, 0.0]), Node::Done, refuted(&[0.0, 0.0]), Node::Done];
+    let proof = |below: &[Node]| single(&network, [&[sign(0)], below, &above].concat());
+    let with = proof(&[Node::Narrow, refuted(&[0.0]), Node::Done]);
+    let summary = check(&network, &property, &with).unwrap();
+    assert!((summary.margin - 0.1).abs() < 1e-6 && summary.leaves == 3, "{summary:?}");
+    let without = check(&network, &property, &proof(&[refuted(&[0.0]), Node::Done]));
+    assert!((bound_of(without) - (0.1 - 1.0 / 3.0)).abs() < 1e-6);
+    // What is narrowed holds below the node only.
+    let beside = [&[sign(0), Node::Narrow, refuted(&[0.0]), Node::Done], &[refuted(&[0.0]), Node::Done][..]].concat();
+    assert!(matches!(check(&network, &property, &single(&network, beside)), Err(CheckError::NotRefuted { .. })));
+
+    let cut = Node::Input { index: 0, at: 0.0 };
+    for nodes in [[cut.clone(), Node::Narrow], [Node::Narrow, cut]] {
+        let found = check(&network, &property, &single(&network, nodes.to_vec()));
+        assert!(matches!(found, Err(CheckError::Malformed { .. })), "{found:?}");
+    }
+}
+
+// The second operand is 0.25 wherever it is looked at: no input makes it negative, and of none anything has to be refuted.
+// Who does not look sees relu(z) = 0 there.
+#[test]
+fn signs_that_no_input_meets() {
+    let x = Expr::input("x", [1, 1], DType::F32);
+    let h = x.relu();
+    let y = h.sub(&h).offset(0.25).relu().offset(-1.0);
+    let network = Graph::new(vec![x], vec![("y".into(), y)]).unwrap();
+    let property = property(&[(-1.0, 1.0)], 1, vec![vec![at_most(&[1.0], 0.8)]]);
+    let evidence = Evidence { weights: vec![1.0], slopes: None, multipliers: vec![0.0] };
+    let refuted = [Node::Refuted { conjunction: 0, evidence }, Node::Done];
+    let sign = Node::Relu { layer: 1, element: 0 };
+    let with = [&[sign.clone(), Node::Narrow][..], &refuted, &refuted].concat();
+    assert!((check(&network, &property, &single(&network, with)).unwrap().margin - 0.05).abs() < 1e-6);
+    let without = check(&network, &property, &single(&network, [&[sign][..], &refuted, &refuted].concat()));
+    assert!((bound_of(without) + 0.2).abs() < 1e-6);
+}
+
 // z = relu(x) − x is at least 0 but not by adaptive slopes; relu(z + 0.1) is then not 0.
 #[test]
 fn slopes_of_inner_bounds() {

@@ -4,6 +4,7 @@ use super::bounds::{Bounds, Model, Walked};
 use super::lower::lower;
 use super::network::{Curve, Kind, Network, ZERO};
 use super::walk::{Functional, Rule, Split, Walk};
+use crate::proof::LayerSlopes;
 use perturb_graph::{Conv, DType, Expr, Graph, Pool, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -85,7 +86,7 @@ fn no_point_of_a_subdomain_is_below_its_bound() {
                 assert!(lo - 1e-12 <= *value && *value <= hi + 1e-12, "network {seed}, scalar {scalar}");
             }
         }
-        for _ in 0..10 {
+        for round in 0..10 {
             let slopes: Vec<Vec<f32>> = (0..network.relus.len())
                 .map(|relu| network.relu_operands(relu).iter().map(|_| rng.random_range(0.0..=1.0)).collect())
                 .collect();
@@ -103,7 +104,11 @@ fn no_point_of_a_subdomain_is_below_its_bound() {
             let terms = [network.outputs[0], network.outputs[1], 0].map(|s| (s, rng.random_range(-2.0..2.0), 0.0));
             let start = Functional { terms: terms.to_vec(), constant: 0.25, constant_error: 0.0 };
             let rule = Rule { slopes: Some(&slopes), splits: &splits };
-            let walk = Walk { model: &model, bounds: &bounds, layers: network.layers.len() };
+            let adaptive = vec![LayerSlopes::Adaptive; network.relus.len()];
+            let narrowed = Bounds::narrowed(&model, &inputs, &adaptive, &bounds, &splits);
+            assert!(!narrowed.empty, "network {seed}: {splits:?}");
+            let known = if round % 2 == 0 { &narrowed } else { &bounds };
+            let walk = Walk { model: &model, bounds: known, layers: network.layers.len() };
             let bound = walk.lower(&start, rule, &mut Vec::new());
             let inside = |values: &&Vec<f64>| {
                 let sign = |s: &Split| (values[network.relu_operands(s.relu)[s.element] as usize] >= 0.0) == s.above;
@@ -112,6 +117,11 @@ fn no_point_of_a_subdomain_is_below_its_bound() {
             for values in points.iter().filter(inside) {
                 let value = 0.25 + terms.iter().map(|(s, c, _)| c * values[*s as usize]).sum::<f64>();
                 assert!(bound <= value + 1e-12, "network {seed}: {bound}, but {value} under {splits:?}");
+                let within = |(scalar, value): (usize, &f64)| {
+                    let (lo, hi) = narrowed.of(scalar as u32);
+                    lo - 1e-12 <= *value && *value <= hi + 1e-12
+                };
+                assert!(values.iter().enumerate().all(within), "network {seed}: {splits:?}");
                 met += usize::from(!splits.is_empty());
             }
         }

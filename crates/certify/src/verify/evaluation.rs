@@ -10,6 +10,17 @@ use num_traits::FromPrimitive;
 use perturb_engine::{Executable, Options};
 use perturb_graph::{Element, Expr, Rounding, Shape, Tensor, grad, substitute, vmap};
 
+/// What evaluation finds of some subdomains.
+#[derive(Default)]
+pub(crate) struct Evaluated {
+    /// Their bounds.
+    pub bounds: Vec<f64>,
+    /// Slopes by the inputs of the planes below, whose lowest values the bounds are; if compiled for the search.
+    pub planes: Vec<Vec<f32>>,
+    /// How much each element's relaxation may cost, of all layers one after the other; if compiled for the search.
+    pub costs: Vec<Vec<f32>>,
+}
+
 /// Compiled bounds of a number of subdomains.
 pub(crate) struct Evaluation {
     executable: Executable,
@@ -21,7 +32,7 @@ pub(crate) struct Evaluation {
 }
 
 impl Evaluation {
-    /// Bounds in the network's type. With [`Rounding::Nearest`] also how much each element's relaxation may cost the bound.
+    /// Bounds in the network's type. With [`Rounding::Nearest`] also what the search wants to know.
     ///
     /// # Errors
     /// If a primitive has no rule, or the plan exceeds the memory limit.
@@ -30,6 +41,9 @@ impl Evaluation {
         let lagrangian = Lagrangian::new(network, &functional, rounding)?;
         let mut outputs = vec![lagrangian.bound.clone()];
         if rounding == Rounding::Nearest {
+            // A·(lo + hi)/2 − |A|·(hi − lo)/2: the derivatives by both ends sum to A.
+            let ends = grad(&lagrangian.bound, &lagrangian.corners)?;
+            outputs.push(ends[0].add(&ends[1]));
             outputs.extend(costs(&lagrangian)?);
         }
         let zeros: Vec<(Expr, Expr)> = lagrangian.shifts.iter().map(|s| (s.clone(), s.like(0.0))).collect();
@@ -54,7 +68,7 @@ impl Evaluation {
         })
     }
 
-    /// Bounds of subdomains, and the costs of their elements `[subdomains][elements of all layers]` if compiled for.
+    /// Bounds of subdomains.
     ///
     /// # Errors
     /// If the executable fails.
@@ -62,25 +76,26 @@ impl Evaluation {
         &self,
         subdomains: &[&Subdomain],
         case: &Case,
-    ) -> Result<(Vec<f64>, Vec<Vec<f32>>)> {
-        let (mut bounds, mut costs) = (Vec::new(), Vec::new());
+    ) -> Result<Evaluated> {
+        let mut all = Evaluated::default();
         for chunk in subdomains.chunks(self.items) {
             let feeds = self.feeds::<T>(chunk, case)?;
             let found = self.executable.run(&feeds.iter().collect::<Vec<_>>())?;
             for (item, s) in chunk.iter().enumerate() {
                 let constant = combination(s, &case.conjunctions[s.conjunction]).1;
                 let bound: f64 = found[0].as_slice::<T>()[item].into() + constant;
-                bounds.push(if bound.is_nan() { f64::NEG_INFINITY } else { bound.next_down() });
-                if found.len() > 1 {
+                all.bounds.push(if bound.is_nan() { f64::NEG_INFINITY } else { bound.next_down() });
+                if let [_, planes, costs @ ..] = found.as_slice() {
                     let of = |layer: &Tensor| {
                         let width = layer.count() / self.items;
                         layer.as_slice::<f32>()[item * width..(item + 1) * width].to_vec()
                     };
-                    costs.push(found[1..].iter().flat_map(of).collect());
+                    all.planes.push(of(planes));
+                    all.costs.push(costs.iter().flat_map(of).collect());
                 }
             }
         }
-        Ok((bounds, costs))
+        Ok(all)
     }
 
     fn feeds<T: Element + From<f32> + FromPrimitive>(

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 /// Points that are evaluated together.
 pub(crate) const POINTS: usize = 64;
 /// First steps from anywhere, relative to the box.
-const FAR: f32 = 0.1;
+pub(crate) const FAR: f32 = 0.1;
 
 /// A point of the box for which all constraints of a conjunction hold.
 #[derive(Clone, Debug, PartialEq)]

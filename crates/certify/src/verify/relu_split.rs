@@ -2,7 +2,7 @@
 
 use super::ascent::{Ascent, Rates};
 use super::evaluation::{Evaluation, exact_weights};
-use super::falsify::{Effort, Falsifier};
+use super::falsify::{Effort, FAR, Falsifier, POINTS, Witness};
 use super::narrowing::Narrowing;
 use super::network::Network;
 use super::query::{Case, as_written};
@@ -62,6 +62,38 @@ impl Ord for Waiting {
     }
 }
 
+/// Where the bounds of open subdomains are lowest: points from which a counterexample may not be far.
+#[derive(Default)]
+struct Lowest {
+    /// A bound, the point at which its plane is that low, and the conjunction.
+    points: Vec<(f64, Vec<f32>, usize)>,
+}
+
+impl Lowest {
+    fn see(&mut self, subdomains: &[Subdomain], planes: &[Vec<f32>], case: &Case) {
+        for (s, plane) in subdomains.iter().zip(planes) {
+            let place = self.points.partition_point(|(bound, ..)| *bound <= s.bound);
+            if place < POINTS {
+                let ends = case.lower.iter().zip(&case.upper).zip(plane);
+                let corner = ends.map(|((&l, &u), &slope)| if slope > 0.0 { l } else { u }).collect();
+                self.points.insert(place, (s.bound, corner, s.conjunction));
+                self.points.truncate(POINTS);
+            }
+        }
+    }
+
+    /// Searches by gradients from the points, and forgets them.
+    fn descend(&mut self, index: usize, case: &Case, falsifier: &Falsifier<'_>) -> Result<Option<Witness>> {
+        let points = std::mem::take(&mut self.points);
+        if points.is_empty() || case.inner.iter().any(|(lo, hi)| lo > hi) {
+            return Ok(None);
+        }
+        let starts: Vec<f32> = points.iter().flat_map(|p| &p.1).copied().collect();
+        let conjunctions: Vec<usize> = points.iter().map(|p| p.2).collect();
+        falsifier.descend_from(index, case, &starts, &conjunctions, FAR, EFFORT.steps)
+    }
+}
+
 /// The executables of a search and what they need.
 struct Search<'a, 'r> {
     case: &'a Case,
@@ -70,6 +102,7 @@ struct Search<'a, 'r> {
     ascent: Ascent,
     search: Evaluation,
     proof: Evaluation,
+    lowest: Lowest,
     watch: &'a Watch<'r>,
 }
 
@@ -94,7 +127,7 @@ pub(crate) fn search(
     let search = fitting(items, |n| Evaluation::compile(network, n, Rounding::Nearest, &options))?;
     let proof = fitting(items.min(16), |n| Evaluation::compile(double, n, Rounding::Outward, &options))?;
     let layout = Layout::new(network);
-    let mut state = Search { case, root, layout, ascent, search, proof, watch };
+    let mut state = Search { case, root, layout, ascent, search, proof, lowest: Lowest::default(), watch };
 
     let mut heap = BinaryHeap::new();
     // First with slopes that cost nothing, then with bounds inside that were narrowed at leisure.
@@ -103,6 +136,10 @@ pub(crate) fn search(
     if open.is_empty() {
         *forest = first;
         return Ok(End::Unsat);
+    }
+    state.look(&open)?;
+    if let Some(witness) = state.lowest.descend(index, case, falsifier)? {
+        return Ok(End::Sat(witness));
     }
     let conjunctions: Vec<usize> = open.iter().map(|s| s.conjunction).collect();
     if let Some(witness) = falsifier.descend(index, case, &conjunctions, EFFORT, &|| watch.late())? {
@@ -127,6 +164,9 @@ pub(crate) fn search(
         }
         let now = watch.elapsed();
         if attacking < (now - branching).mul_f64(ATTACKS) {
+            if let Some(witness) = state.lowest.descend(index, case, falsifier)? {
+                return Ok(End::Sat(witness));
+            }
             let open: BTreeSet<usize> = heap.iter().map(|w| w.halves[0].conjunction).collect();
             let open: Vec<usize> = open.into_iter().collect();
             if let Some(witness) = falsifier.descend(index, case, &open, EFFORT, &|| watch.late())? {
@@ -194,7 +234,7 @@ impl Search<'_, '_> {
         subdomains.iter().for_each(|_| self.watch.visited());
         let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) =
             subdomains.into_iter().partition(|s| s.empty || s.bound > 0.0);
-        let bounds = self.proof.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case)?.0;
+        let bounds = self.proof.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case)?.bounds;
         for (mut subdomain, bound) in hopeful.into_iter().zip(bounds) {
             if subdomain.empty || bound > 0.0 {
                 let tree = &mut forest.trees[subdomain.conjunction];
@@ -218,9 +258,16 @@ impl Search<'_, '_> {
         }
     }
 
+    /// What the elements' relaxations may cost each subdomain; remembers where bounds are lowest.
+    fn look(&mut self, open: &[Subdomain]) -> Result<Vec<Vec<f32>>> {
+        let found = self.search.run::<f32>(&open.iter().collect::<Vec<_>>(), self.case)?;
+        self.lowest.see(open, &found.planes, self.case);
+        Ok(found.costs)
+    }
+
     /// Chooses a split for each subdomain and lets it wait.
     fn enqueue(
-        &self,
+        &mut self,
         splitter: &mut Splitter<'_>,
         open: Vec<Subdomain>,
         heap: &mut BinaryHeap<Waiting>,
@@ -228,13 +275,13 @@ impl Search<'_, '_> {
         if open.is_empty() || self.watch.late() {
             return Ok(Ok(()));
         }
-        let costs = self.search.run::<f32>(&open.iter().collect::<Vec<_>>(), self.case)?.1;
+        let costs = self.look(&open)?;
         for (subdomains, costs) in open.chunks(TOGETHER).zip(costs.chunks(TOGETHER)) {
             if self.watch.late() {
                 break;
             }
             let bound = |tried: &[Subdomain]| -> Result<Vec<f64>> {
-                Ok(self.search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case)?.0)
+                Ok(self.search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case)?.bounds)
             };
             for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &bound)?) {
                 let Some(halves) = halves else {

@@ -106,7 +106,7 @@ pub(crate) fn narrow(
                 break;
             }
             ascent.raise(chunk, &ask, RATES, late)?;
-            let proved = proof.run::<f64>(&chunk.iter().collect::<Vec<_>>(), &ask)?.0;
+            let proved = proof.run::<f64>(&chunk.iter().collect::<Vec<_>>(), &ask)?.bounds;
             for (pair, proved) in chunk.chunks(2).zip(proved.chunks(2)) {
                 let element = open[pair[0].conjunction / 2];
                 rest[0].intersect(element, proved[0], -proved[1]);
