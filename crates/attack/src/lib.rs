@@ -27,6 +27,7 @@
 //!   [`HopSkipJump`].
 //! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`]. The smallest budget of a list that
 //!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
+//! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - What perturbations say about a model: [`measure`].
 //!
 //! Every attack keeps these promises: each returned example lies in the ball around its input and within the bounds, in
@@ -40,6 +41,7 @@ mod ascent;
 mod attack;
 mod carlini_wagner;
 mod classifier;
+pub mod contrast;
 mod criterion;
 mod ddn;
 mod decision;

@@ -1,5 +1,6 @@
 //! Reproductions of attacks.
 
+mod contrast_sets;
 mod deepfool;
 mod fgsm;
 mod harmless_perturbations;
@@ -10,6 +11,7 @@ use crate::Reproduction;
 
 /// All of them.
 pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
+    &contrast_sets::ContrastSets,
     &deepfool::DeepFool,
     &fgsm::Fgsm,
     &harmless_perturbations::HarmlessPerturbations,
