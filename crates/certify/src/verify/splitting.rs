@@ -10,7 +10,7 @@ const CANDIDATES: usize = 3;
 const RELIABLE: u32 = 8;
 
 /// Chooses splits by the bounds of both halves (filtered smart branching: De Palma et al. 2021). Where signs narrow the inner
-/// bounds of later layers, halves are narrowed before they are compared, and one split of each layer is a candidate: early
+/// bounds of later layers, halves are narrowed before they are compared, and each layer has candidates: early
 /// layers gain little at once and much by what follows. That costs much, so that only those are tried whose gain promises
 /// most, by the mean gain of their layer so far for a unit of estimated cost (reliability branching: Achterberg et al. 2005).
 pub(super) struct Splitter<'a> {
@@ -95,9 +95,10 @@ impl<'a> Splitter<'a> {
             all.truncate(CANDIDATES);
             return all;
         }
-        let one_each = (0..self.layout.layers()).flat_map(|l| each(l, 1));
+        let most = CANDIDATES.div_ceil(self.layout.layers());
+        let some_each = (0..self.layout.layers()).flat_map(|l| each(l, most));
         let (mut known, mut chosen): (Vec<Candidate>, Vec<Candidate>) =
-            one_each.partition(|c| self.gains[c.layer].trials >= RELIABLE);
+            some_each.partition(|c| self.gains[c.layer].trials >= RELIABLE);
         known.sort_by(|a, b| self.promise(b).total_cmp(&self.promise(a)));
         chosen.extend(known.into_iter().take(CANDIDATES));
         chosen
