@@ -19,12 +19,19 @@ pub struct Classifier {
     input: Expr,
     // [batch, 2], of a randomised model.
     key: Option<Expr>,
+    context: Option<Context>,
     logits: Expr,
     example: Shape,
     width: usize,
     batch: usize,
     classes: usize,
     compiled: Mutex<HashMap<Pass, Arc<Executable>>>,
+}
+
+// What else belongs to an example, by its index in the data set.
+struct Context {
+    input: Expr,
+    rows: Tensor,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +56,20 @@ impl Classifier {
     /// If the batch is empty, the graph has not exactly one input and one output vector of two or more logits in single
     /// precision, or a batched tensor would be too large.
     pub fn new(graph: &Graph, batch: usize) -> Result<Classifier, AttackError> {
+        Classifier::build(graph, batch, None)
+    }
+
+    /// A classifier whose graph has a second input, the context: what else belongs to an example and is not perturbed,
+    /// such as an image to compare it with. `rows [N, …]` holds those of a data set: the example of index i (see
+    /// [`Seed`](crate::Seed)) comes with row i.
+    ///
+    /// # Errors
+    /// As for [`Classifier::new`], and if rows do not have the context's size and type.
+    pub fn with_context(graph: &Graph, batch: usize, rows: &Tensor) -> Result<Classifier, AttackError> {
+        Classifier::build(graph, batch, Some(rows))
+    }
+
+    fn build(graph: &Graph, batch: usize, context: Option<&Tensor>) -> Result<Classifier, AttackError> {
         if batch == 0 {
             return Err(AttackError::EmptyBatch);
         }
@@ -56,6 +77,11 @@ impl Classifier {
         let ([input, keys @ ..], [(_, output)]) = (graph.inputs.as_slice(), graph.outputs.as_slice()) else {
             let (i, o) = (graph.inputs.len(), graph.outputs.len());
             return Err(model(format!("it has {i} inputs and {o} outputs, not one of each")));
+        };
+        let (context, keys) = match (context, keys) {
+            (Some(rows), [context, keys @ ..]) => (Some((rows, context)), keys),
+            (Some(_), []) => return Err(model("it has no second input for the context".into())),
+            (None, keys) => (None, keys),
         };
         let is_key = |key: &Expr| key.dtype() == DType::I64 && key.shape()[..] == [2];
         if keys.len() > 1 || !keys.iter().all(is_key) {
@@ -79,8 +105,21 @@ impl Classifier {
         }
         let batched = graph.vmap(batch)?;
         let logits = batched.outputs[0].1.try_reshape([batch, classes])?;
-        let (input, key) = (batched.inputs[0].clone(), batched.inputs.get(1).cloned());
-        Ok(Classifier { input, key, logits, example, width, batch, classes, compiled: Mutex::default() })
+        let mut inputs = batched.inputs.iter().cloned();
+        let input = inputs.next().ok_or_else(|| model("it has no input".into()))?;
+        let context = match context {
+            Some((rows, one)) => {
+                let fits = rows.shape().first().is_some_and(|n| n * one.shape().count() == rows.count());
+                if !fits || [rows.dtype(), one.dtype()] != [DType::F32; 2] {
+                    let (dtype, shape, expected) = (rows.dtype(), rows.shape().clone(), one.shape().clone());
+                    return Err(AttackError::Inputs { dtype, shape, expected });
+                }
+                inputs.next().map(|input| Context { input, rows: rows.clone() })
+            }
+            None => None,
+        };
+        let key = inputs.next();
+        Ok(Classifier { input, key, context, logits, example, width, batch, classes, compiled: Mutex::default() })
     }
 
     /// Whether two runs on the same example may differ.
@@ -240,6 +279,9 @@ impl Classifier {
             values.resize(2 * self.batch, 0);
             feeds.push(Tensor::new([self.batch, 2], values)?);
         }
+        if let Some(context) = &self.context {
+            feeds.push(context.gather(keys, self.batch)?);
+        }
         Ok(exe.run(&feeds.iter().collect::<Vec<&Tensor>>())?)
     }
 
@@ -265,7 +307,8 @@ impl Classifier {
 
     fn compile(&self, pass: Pass) -> Result<Executable, AttackError> {
         let (x, z) = (std::slice::from_ref(&self.input), &self.logits);
-        let inputs = |more: &[Expr]| [x, more, self.key.as_slice()].concat();
+        let context: Vec<Expr> = self.context.iter().map(|c| c.input.clone()).collect();
+        let inputs = |more: &[Expr]| [x, more, self.key.as_slice(), &context].concat();
         let weights = Expr::input("weights", z.shape(), DType::F32);
         let (gradient, weights) = match pass {
             Pass::Logits => {
@@ -279,5 +322,21 @@ impl Classifier {
             }
         };
         Ok(Executable::compile(&[z.clone(), gradient], &inputs(&[weights]), &Options::default())?)
+    }
+}
+
+impl Context {
+    // The rows of a batch; what is missing repeats the first.
+    fn gather(&self, keys: &[Key], batch: usize) -> Result<Tensor, AttackError> {
+        let rows = self.rows.shape()[0];
+        let index = |&[_, index]: &Key| {
+            let found = usize::try_from(index).ok().filter(|&i| i < rows);
+            found.ok_or(AttackError::NoContext { index, rows })
+        };
+        let mut chosen = keys.iter().map(index).collect::<Result<Vec<usize>, AttackError>>()?;
+        chosen.resize(batch, chosen.first().copied().unwrap_or(0));
+        let (width, all) = (self.rows.count() / rows, self.rows.as_slice::<f32>());
+        let values = chosen.iter().flat_map(|&i| &all[i * width..(i + 1) * width]).copied().collect();
+        Ok(Tensor::new(self.input.shape(), values)?)
     }
 }

@@ -103,6 +103,14 @@ pub enum AttackError {
         /// Name of the attack.
         attack: &'static str,
     },
+    /// An example has no context.
+    #[error("there is no context for the example of index {index}: the model was given {rows}")]
+    NoContext {
+        /// Index of the example in the data set.
+        index: i64,
+        /// Contexts given.
+        rows: usize,
+    },
     /// An ensemble without members.
     #[error("there are no attacks to run")]
     NoAttacks,

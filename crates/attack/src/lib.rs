@@ -27,6 +27,7 @@
 //!   [`HopSkipJump`].
 //! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`]. The smallest budget of a list that
 //!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
+//! - Of an encoder, not of a classifier: [`feature`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - What perturbations say about a model: [`measure`].
 //!
@@ -51,6 +52,7 @@ mod ensemble;
 mod error;
 mod estimated;
 mod fab;
+pub mod feature;
 mod fgsm;
 mod geometry;
 mod jsma;
@@ -68,7 +70,7 @@ mod tradeoff;
 mod universal;
 
 pub use apgd::{Apgd, ApgdT};
-pub use ascent::{Ascent, Diversity, Smoothing, Start};
+pub use ascent::{Ascent, Diversity, Keep, Smoothing, Start};
 pub use attack::{Adversarial, Attack};
 pub use carlini_wagner::CarliniWagner;
 pub use classifier::Classifier;

@@ -8,7 +8,7 @@ mod steps;
 pub(crate) use direction::direction;
 pub use diversity::Diversity;
 pub use smoothing::Smoothing;
-pub use steps::{Ascent, Start};
+pub use steps::{Ascent, Keep, Start};
 
 use crate::AttackError;
 use crate::loss::Objective;

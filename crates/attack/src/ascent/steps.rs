@@ -17,14 +17,24 @@ pub enum Start {
     Uniform,
 }
 
+/// Which iterate a search returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// The first that meets the criterion, at which the search ends; where none does, that whose logits came closest.
+    #[default]
+    Best,
+    /// The last, after all steps. For scores that are random or never high enough.
+    Last,
+}
+
 /// Gradient ascent by steps of a fixed size, `x ← Π(x + α·d)`, with α = `relative_step`·ε and Π the projection onto ball
 /// and bounds: the loop that [`Pgd`](crate::Pgd) and the constructors below configure. The direction d of the gradient g
 /// is `sign(g)` for ℓ∞ and `g/‖g‖₂` for ℓ2; for ℓ1 it is `sign(g)` on the coordinates with the largest 1% of `|gᵢ|` that
 /// can still move, divided by their number (SLIDE, Tramèr and Boneh 2019); for ℓ0, where α counts in the input's units
 /// times coordinates, `g/‖g‖₁` (PGD₀, Croce and Hein 2019).
 ///
-/// The search for an example ends at the first iterate that meets the criterion, and returns it; where none does, it
-/// returns the iterate whose logits came closest. (Libraries that return the last iterate find no more.)
+/// By default the search for an example ends at the first iterate that meets the criterion, and returns it; where none
+/// does, it returns the iterate whose logits came closest. (Libraries that return the last iterate find no more.)
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ascent {
     /// Name in tables.
@@ -48,6 +58,8 @@ pub struct Ascent {
     pub diversity: Option<Diversity>,
     /// A kernel that gradients are smoothed with.
     pub smoothing: Option<Smoothing>,
+    /// Which iterate is returned.
+    pub keep: Keep,
 }
 
 // Of the coordinates, for steps in ℓ1.
@@ -67,6 +79,7 @@ impl Ascent {
             lookahead: false,
             diversity: None,
             smoothing: None,
+            keep: Keep::Best,
         }
     }
 
@@ -181,6 +194,7 @@ impl Stepper<'_> {
         if self.left == 0 {
             return;
         }
+        self.candidate = self.plan.keep == Keep::Best;
         if self.plan.lookahead {
             let mut ahead = self.x.clone();
             if site.ball.norm() == Norm::Linf {
@@ -190,7 +204,7 @@ impl Stepper<'_> {
             } else {
                 self.shift(&mut ahead, site, &self.velocity, self.plan.momentum);
             }
-            self.candidate = site.ball.contains(site.center, &ahead);
+            self.candidate &= site.ball.contains(site.center, &ahead);
             self.ahead = Some(ahead);
         }
         self.view = self.plan.diversity.and_then(|d| d.draw(self.geometry, rng));

@@ -1,8 +1,11 @@
 //! Reproductions of attacks.
 
+mod captioner;
 mod contrast_sets;
 mod deepfool;
+mod dual_encoder;
 mod fgsm;
+mod gray_box_captioning;
 mod harmless_perturbations;
 mod learning_from_perturbations;
 mod subjects;
@@ -14,6 +17,7 @@ pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &contrast_sets::ContrastSets,
     &deepfool::DeepFool,
     &fgsm::Fgsm,
+    &gray_box_captioning::GrayBoxCaptioning,
     &harmless_perturbations::HarmlessPerturbations,
     &learning_from_perturbations::LearningFromPerturbations,
 ];
