@@ -27,7 +27,8 @@
 //!   [`HopSkipJump`].
 //! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`]. The smallest budget of a list that
 //!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
-//! - Of an encoder, not of a classifier: [`feature`].
+//! - Of an encoder, not of a classifier: [`feature`], with random [`views`]; of models of images and text, for all inputs
+//!   at once: [`cross_modal`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - What perturbations say about a model: [`measure`].
 //!
@@ -44,6 +45,7 @@ mod carlini_wagner;
 mod classifier;
 pub mod contrast;
 mod criterion;
+pub mod cross_modal;
 mod ddn;
 mod decision;
 mod deepfool;
@@ -68,6 +70,7 @@ mod spatial;
 mod square;
 mod tradeoff;
 mod universal;
+pub mod views;
 
 pub use apgd::{Apgd, ApgdT};
 pub use ascent::{Ascent, Diversity, Keep, Smoothing, Start};

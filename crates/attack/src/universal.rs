@@ -85,6 +85,21 @@ impl Uap {
 }
 
 impl Universal {
+    /// The perturbation `delta`, of the shape of one example, in a ball around zero whose bounds are those of the inputs.
+    ///
+    /// # Errors
+    /// If the perturbation is longer than the ball's radius, or not in single precision.
+    pub fn new(delta: Tensor, ball: Ball) -> Result<Universal, AttackError> {
+        let Some(values) = delta.try_as_slice::<f32>() else {
+            let (dtype, shape) = (delta.dtype(), delta.shape().clone());
+            return Err(AttackError::Inputs { dtype, shape: shape.clone(), expected: shape });
+        };
+        let length = ball.distance(&vec![0.0; values.len()], values);
+        // A projection may round up.
+        require(length <= ball.epsilon() * (1.0 + 1e-6), "universal", "perturbation", length, "within epsilon")?;
+        Ok(Universal { delta, ball })
+    }
+
     /// `inputs [N, …example]` with the perturbation, within bounds and ball: a sum that rounding takes out is moved back.
     ///
     /// # Errors

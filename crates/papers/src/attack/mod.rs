@@ -4,10 +4,12 @@ mod captioner;
 mod contrast_sets;
 mod deepfool;
 mod dual_encoder;
+mod etu;
 mod fgsm;
 mod gray_box_captioning;
 mod harmless_perturbations;
 mod learning_from_perturbations;
+mod retrieval;
 mod subjects;
 
 use crate::Reproduction;
@@ -16,6 +18,7 @@ use crate::Reproduction;
 pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &contrast_sets::ContrastSets,
     &deepfool::DeepFool,
+    &etu::Etu,
     &fgsm::Fgsm,
     &gray_box_captioning::GrayBoxCaptioning,
     &harmless_perturbations::HarmlessPerturbations,
