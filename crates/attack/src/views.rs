@@ -162,7 +162,7 @@ mod tests {
         }
         let range = |v: &[f64]| v.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(*x), h.max(*x)));
         let (low, high) = range(&areas);
-        assert!(low >= 0.2 - 1e-9 && low < 0.22 && high <= 0.6 + 1e-9 && high > 0.58, "{low} {high}");
+        assert!((0.2 - 1e-9..0.22).contains(&low) && (0.58..=0.6 + 1e-9).contains(&high), "{low} {high}");
         let (first, last) = range(&starts);
         assert!(first < 0.03 && last > 0.97, "{first} {last}");
     }
