@@ -148,7 +148,8 @@ pub(crate) fn search(
     let until = watch.elapsed() + watch.settings.timeout.mul_f64(NARROWING);
     let late = || watch.late() || watch.elapsed() > until;
     forest.layers = narrow((network, double), case, &mut state.root, &options, &late)?;
-    let narrowing = Narrowing::compile(network, case, &forest.layers, NARROWED, watch.settings.memory_limit)?;
+    let narrowing =
+        Narrowing::compile(network, case, &forest.layers, NARROWED, watch.settings.memory_limit, &|| watch.late())?;
     let mut splitter = Splitter::new(narrowing, state.layout.clone());
     open = state.roots(forest)?;
     if open.is_empty() {
