@@ -80,8 +80,9 @@ pub enum Node {
     },
     /// A leaf: every conjunction that the tree covers has been refuted on the way.
     Done,
-    /// One subtree, in which the operands of all `relu`s are bounded anew, as over the whole box but knowing the signs that
-    /// were fixed on the way; bounds that were known before stay known. On the whole box only, not on a part of it.
+    /// One subtree, in which the operands of `relu`s that have slopes of their own ([`LayerSlopes::Given`]) are bounded anew
+    /// by those walks, knowing the signs that were fixed on the way; bounds that were known before stay known. On the whole
+    /// box only, not on a part of it.
     Narrow,
 }
 

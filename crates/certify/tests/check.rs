@@ -202,7 +202,13 @@ fn inner_bounds_know_signs() {
     };
     let sign = |layer: u32| Node::Relu { layer, element: 0 };
     let above = [sign(1), refuted(&[1.0, 0.0]), Node::Done, refuted(&[0.0, 0.0]), Node::Done];
-    let proof = |below: &[Node]| single(&network, [&[sign(0)], below, &above].concat());
+    let slopes = || vec![vec![0.0]];
+    let walked = LayerSlopes::Given(vec![ElementSlopes { element: 0, lower: slopes(), upper: slopes() }]);
+    let proof = |below: &[Node]| {
+        let mut proof = single(&network, [&[sign(0)], below, &above].concat());
+        proof.cases[0].layers[1] = walked.clone();
+        proof
+    };
     let with = proof(&[Node::Narrow, refuted(&[0.0]), Node::Done]);
     let summary = check(&network, &property, &with).unwrap();
     assert!((summary.margin - 0.1).abs() < 1e-6 && summary.leaves == 3, "{summary:?}");

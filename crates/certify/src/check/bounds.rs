@@ -6,7 +6,7 @@ use super::rounding::{TINY, add_down, add_up, gamma, mul_up, sum_up, weighted_su
 use super::walk::{Functional, Rule, Split, Walk};
 use crate::proof::{ElementSlopes, LayerSlopes};
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// A network with what bounds need to know about its arithmetic.
 pub(super) struct Model {
@@ -49,6 +49,8 @@ pub(super) enum Walked {
     Open,
     /// All that may be positive: intervals of what follows become narrower, for about twice the work.
     Positive,
+    /// Those that have slopes of their own.
+    Given,
 }
 
 /// Fewest walks that are worth a task of their own.
@@ -66,7 +68,9 @@ impl Bounds {
         Bounds::walked(model, inputs, layers, walked, None)
     }
 
-    /// The same where some signs are known, and `outer` besides, which holds on the same box.
+    /// The same where some signs are known, and `outer` besides, which holds on the same box. Operands have bounds from
+    /// there, from signs, and from walks with slopes of their own; others would be better for some and, since evidence is
+    /// found for certain relaxations, worse for the proof.
     pub fn narrowed(
         model: &Model,
         inputs: &[(f64, f64)],
@@ -74,8 +78,10 @@ impl Bounds {
         outer: &Bounds,
         splits: &[Split],
     ) -> Bounds {
-        let bounds = Bounds::walked(model, inputs, Some(layers), Walked::Open, Some((outer, splits)));
-        Bounds { empty: bounds.crossed || outer.empty, ..bounds }
+        let bounds = Bounds::walked(model, inputs, Some(layers), Walked::Given, Some((outer, splits)));
+        // Operands have taken magnitudes from there.
+        let total = add_up(bounds.total, outer.total);
+        Bounds { empty: bounds.crossed || outer.empty, total, ..bounds }
     }
 
     fn walked(
@@ -123,13 +129,13 @@ impl Bounds {
         };
         inputs.iter().for_each(|&(lo, hi)| bounds.push(lo, hi, 0.0));
         for (index, layer) in model.network.layers.iter().enumerate() {
-            if let (Some((outer, splits)), Kind::Relu(operands)) = (known, &layer.kind) {
-                for &operand in operands {
-                    let (lo, hi) = outer.of(operand);
-                    bounds.intersect(operand as usize, lo, hi);
+            if let (Some((outer, splits)), Kind::Relu(operands) | Kind::Curve(_, operands)) = (known, &layer.kind) {
+                for scalar in operands.iter().map(|&o| o as usize) {
+                    (bounds.lo[scalar], bounds.hi[scalar]) = (outer.lo[scalar], outer.hi[scalar]);
+                    bounds.magnitude[scalar] = outer.magnitude[scalar];
                 }
                 let relu = model.network.relus.binary_search(&index).ok();
-                for split in splits.iter().filter(|s| Some(s.relu) == relu) {
+                for split in splits.iter().filter(|s| relu.is_some() && Some(s.relu) == relu) {
                     let (lo, hi) = if split.above { (0.0, f64::INFINITY) } else { (f64::NEG_INFINITY, 0.0) };
                     bounds.intersect(operands[split.element] as usize, lo, hi);
                 }
@@ -187,14 +193,14 @@ impl Bounds {
         walked: Walked,
     ) -> Vec<(u32, f64, f64)> {
         let curve = matches!(model.network.layers[layer].kind, Kind::Curve(..));
-        let relu = model.network.relus.binary_search(&layer).ok();
-        let signed: HashSet<usize> = splits.iter().filter(|s| Some(s.relu) == relu).map(|s| s.element).collect();
         let given: HashMap<u32, &ElementSlopes> = given.iter().map(|g| (g.element, g)).collect();
-        // Bounds of operands whose sign is known may exclude it.
         let open = |&(element, &operand): &(usize, &u32)| {
             let (lo, hi) = self.of(operand);
-            let open = if curve { lo < hi } else { (lo < 0.0 || walked == Walked::Positive) && hi > 0.0 };
-            open || signed.contains(&element)
+            match walked {
+                Walked::Given => given.contains_key(&(element as u32)),
+                _ if curve => lo < hi,
+                _ => (lo < 0.0 || walked == Walked::Positive) && hi > 0.0,
+            }
         };
         let open: Vec<(usize, &u32)> = operands.iter().enumerate().filter(open).collect();
         let bound = |coefficients: &mut Vec<f64>, &(element, &operand): &(usize, &u32)| {

@@ -4,7 +4,7 @@ use super::bounds::{Bounds, Model, Walked};
 use super::lower::lower;
 use super::network::{Curve, Kind, Network, ZERO};
 use super::walk::{Functional, Rule, Split, Walk};
-use crate::proof::LayerSlopes;
+use crate::proof::{ElementSlopes, LayerSlopes};
 use perturb_graph::{Conv, DType, Expr, Graph, Pool, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -104,8 +104,18 @@ fn no_point_of_a_subdomain_is_below_its_bound() {
             let terms = [network.outputs[0], network.outputs[1], 0].map(|s| (s, rng.random_range(-2.0..2.0), 0.0));
             let start = Functional { terms: terms.to_vec(), constant: 0.25, constant_error: 0.0 };
             let rule = Rule { slopes: Some(&slopes), splits: &splits };
-            let adaptive = vec![LayerSlopes::Adaptive; network.relus.len()];
-            let narrowed = Bounds::narrowed(&model, &inputs, &adaptive, &bounds, &splits);
+            let mut free = |below: usize| -> Vec<Vec<f32>> {
+                let of = |relu: usize| network.relu_operands(relu).len();
+                (0..below).map(|relu| (0..of(relu)).map(|_| rng.random_range(0.0..=1.0)).collect()).collect()
+            };
+            let given = |relu: usize, free: &mut dyn FnMut(usize) -> Vec<Vec<f32>>| {
+                let elements = (0..network.relu_operands(relu).len() as u32).step_by(2);
+                let slopes =
+                    elements.map(|element| ElementSlopes { element, lower: free(relu), upper: free(relu) }).collect();
+                LayerSlopes::Given(slopes)
+            };
+            let layers: Vec<LayerSlopes> = (0..network.relus.len()).map(|relu| given(relu, &mut free)).collect();
+            let narrowed = Bounds::narrowed(&model, &inputs, &layers, &bounds, &splits);
             assert!(!narrowed.empty, "network {seed}: {splits:?}");
             let known = if round % 2 == 0 { &narrowed } else { &bounds };
             let walk = Walk { model: &model, bounds: known, layers: network.layers.len() };
