@@ -199,16 +199,6 @@ pub(crate) fn s_shaped_about(
     upper_tangent.intercept = upper_tangent.intercept.add_slack(&[&x.magnitude()], rounding);
     lower_tangent.intercept = lower_tangent.intercept.sub_slack(&[&x.magnitude()], rounding);
 
-    // A line that falls far below the least value, or rises far above the greatest, on a long interval is worse than a constant.
-    let flat = Lines::constant(&Interval { lo: f_lo.clone(), hi: f_hi.clone() });
-    let at_middle = |line: &Line| line.slope.mul(&middle).add(&line.intercept);
-    let (useful_above, useful_below) =
-        (at_middle(&upper_tangent).less(&f_hi), at_middle(&lower_tangent).greater(&f_lo));
-    let flat_above = Line { slope: flat.upper_slope, intercept: flat.upper_intercept.add_slack(&[&f_hi], rounding) };
-    let flat_below = Line { slope: flat.lower_slope, intercept: flat.lower_intercept.sub_slack(&[&f_lo], rounding) };
-    let (upper_tangent, lower_tangent) =
-        (choose(&useful_above, upper_tangent, flat_above), choose(&useful_below, lower_tangent, flat_below));
-
     let use_chord_above = convex_side.maximum(&slope(&x.hi).greater(&chord).mul(&x.lo.less(inflection)));
     let use_chord_below = concave_side.maximum(&slope(&x.lo).greater(&chord).mul(&x.hi.greater(inflection)));
     Lines::new(
