@@ -118,3 +118,38 @@ fn no_time_and_other_sizes() {
     let error = verify(&net.graph(), &other, &none, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("2 inputs") && error.contains("3 X"), "{error}");
 }
+
+// However early the time ends, what has not been refuted is not called so: every `unsat` has a proof that passes. The
+// network is large enough that the time ends in every phase of the search.
+#[test]
+fn the_end_of_the_time_is_no_verdict() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(5);
+    let net = Net::random(&[6, 48, 48, 48, 2], rng);
+    let network = net.graph();
+    let mut text = String::from("(declare-const Y_0 Real) (declare-const Y_1 Real)");
+    for i in 0..6 {
+        text += &format!("(declare-const X_{i} Real) (assert (>= X_{i} -0.5)) (assert (<= X_{i} 0.5))");
+    }
+    // Far above what attacks reach, and far below what bounds prove at once.
+    let reached = (0..4000).map(|_| {
+        let input: Vec<_> = (0..6).map(|_| oracle::fraction(rng.random_range(-8..=8), 16)).collect();
+        num_traits::ToPrimitive::to_f64(&net.outputs_at(&input)[0]).unwrap()
+    });
+    let most = reached.fold(f64::NEG_INFINITY, f64::max);
+    let property =
+        Property::parse(&format!("{text} (assert (or (>= Y_0 {}) (<= Y_1 -1000000)))", 2.0 * most.abs() + 1.0));
+    let property = property.unwrap();
+    let mut ends = std::collections::BTreeSet::new();
+    for milliseconds in (1..60).chain((60..1200).step_by(40)) {
+        let timeout = Duration::from_millis(milliseconds);
+        let settings = Settings { timeout, branching: Branching::Relus, proof: true, ..Settings::default() };
+        let outcome = verify(&network, &property, &settings, &mut |_| {}).unwrap();
+        match outcome.verdict {
+            Verdict::Unsat => drop(check(&network, &property, &outcome.proof.unwrap()).unwrap()),
+            Verdict::Timeout => {}
+            other => panic!("{milliseconds} ms: {other:?}"),
+        }
+        ends.insert(outcome.subdomains);
+    }
+    assert!(ends.len() > 5, "{ends:?}");
+}

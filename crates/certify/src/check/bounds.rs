@@ -135,7 +135,7 @@ impl Bounds {
                     bounds.magnitude[scalar] = outer.magnitude[scalar];
                 }
                 let relu = model.network.relus.binary_search(&index).ok();
-                for split in splits.iter().filter(|s| relu.is_some() && Some(s.relu) == relu) {
+                for split in splits.iter().filter(|s| Some(s.relu) == relu) {
                     let (lo, hi) = if split.above { (0.0, f64::INFINITY) } else { (f64::NEG_INFINITY, 0.0) };
                     bounds.intersect(operands[split.element] as usize, lo, hi);
                 }

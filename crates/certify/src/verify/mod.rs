@@ -274,6 +274,10 @@ fn decide(
             relu_split::search(single, &double, index, case, &mut falsifier, &mut forest, watch)?
         };
         match end {
+            // Whatever a search thinks: what it lost sight of is not refuted.
+            End::Unsat if !forest.is_closed() => {
+                return Ok(Verdict::Unknown("the search ended before everything was refuted".into()));
+            }
             End::Unsat => proof.cases.push(forest.finish(conjunctions, single.relus.len())),
             End::Sat(witness) => return Ok(Verdict::Sat(witness)),
             End::Timeout => return Ok(Verdict::Timeout),

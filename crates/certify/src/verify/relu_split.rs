@@ -273,13 +273,14 @@ impl Search<'_, '_> {
         open: Vec<Subdomain>,
         heap: &mut BinaryHeap<Waiting>,
     ) -> Result<std::result::Result<(), End>> {
-        if open.is_empty() || self.watch.late() {
+        if open.is_empty() {
             return Ok(Ok(()));
         }
         let costs = self.look(&open)?;
         for (subdomains, costs) in open.chunks(TOGETHER).zip(costs.chunks(TOGETHER)) {
+            // What does not wait would be lost.
             if self.watch.late() {
-                break;
+                return Ok(Err(End::Timeout));
             }
             let bound = |tried: &[Subdomain]| -> Result<Vec<f64>> {
                 Ok(self.search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case)?.bounds)

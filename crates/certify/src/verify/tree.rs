@@ -18,6 +18,8 @@ struct Subdomain {
 
 /// A growing tree. Subdomains are numbered as they are made; the root is 0.
 pub(crate) struct Growing {
+    /// How many subdomains are neither split nor closed.
+    open: usize,
     subdomains: Vec<Subdomain>,
     keep: bool,
 }
@@ -36,6 +38,11 @@ impl Forest {
         Forest { trees: (0..trees).map(|_| Growing::new(keep)).collect(), layers: Vec::new() }
     }
 
+    /// Whether every subdomain of every tree was split or closed: only then everything is refuted.
+    pub fn is_closed(&self) -> bool {
+        self.trees.iter().all(|tree| tree.open == 0)
+    }
+
     /// The proof for a case of so many conjunctions and a network of so many `relu`s.
     pub fn finish(self, conjunctions: usize, relus: usize) -> CaseProof {
         let mut layers = self.layers;
@@ -51,12 +58,13 @@ impl Forest {
 impl Growing {
     /// A tree of its root only; if `keep` is false, nothing is ever stored.
     pub fn new(keep: bool) -> Growing {
-        let mut tree = Growing { subdomains: Vec::new(), keep };
+        let mut tree = Growing { open: 0, subdomains: Vec::new(), keep };
         tree.push();
         tree
     }
 
     fn push(&mut self) -> usize {
+        self.open += 1;
         if self.keep {
             self.subdomains.push(Subdomain { narrowed: false, refuted: Vec::new(), split: Split::Open });
         }
@@ -79,6 +87,7 @@ impl Growing {
 
     /// Notes that nothing is left to refute on a subdomain.
     pub fn close(&mut self, at: usize) {
+        self.open -= 1;
         if self.keep {
             self.subdomains[at].split = Split::Done;
         }
@@ -86,6 +95,7 @@ impl Growing {
 
     /// Splits a subdomain along an input; returns both halves.
     pub fn split_input(&mut self, at: usize, index: usize, cut: f64) -> [usize; 2] {
+        self.open -= 1;
         let halves = [self.push(), self.push()];
         if self.keep {
             let [below, above] = halves;
@@ -96,6 +106,7 @@ impl Growing {
 
     /// Splits a subdomain by the sign of a `relu`'s operand; returns both parts.
     pub fn split_relu(&mut self, at: usize, layer: usize, element: usize) -> [usize; 2] {
+        self.open -= 1;
         let halves = [self.push(), self.push()];
         if self.keep {
             let [below, above] = halves;
