@@ -1,7 +1,12 @@
 //! Curves over seeds.
 
 use crate::SeedResult;
-use perturb_report::chart::Sample;
+use perturb_report::chart::{Hue, Marker, Sample, Series};
+
+/// The mean of a curve over seeds as a line of a chart, thin and solid.
+pub(crate) fn mean_series(seeds: &[SeedResult], curve: &str, name: &str, hue: Hue, marker: Marker) -> Series {
+    Series { name: name.into(), points: mean_curve(seeds, curve), hue, marker, dashed: false, bold: false }
+}
 
 /// The mean of a curve over seeds, with bars over all of them.
 pub(crate) fn mean_curve(seeds: &[SeedResult], name: &str) -> Vec<Sample> {

@@ -9,7 +9,7 @@
 //! A gradient is counted for every class that DeepFool looks at, nine in each step; the runs that share them are fewer.
 
 use super::subjects::{accuracy, cifar, cnn, median, mnist, right, trained};
-use crate::curves::mean_curve;
+use crate::curves::mean_series;
 use crate::training::Split;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::measure::rho_adv;
@@ -119,12 +119,8 @@ impl Reproduction for DeepFool {
         let series =
             [(FOOLED, DEEPFOOL, Hue::Vermillion, Marker::Circle), (FOOLED_FGSM, FGSM, Hue::Blue, Marker::Square)];
         let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            name: name.into(),
-            points: mean_curve(seeds, curve),
-            hue,
-            marker,
-            dashed: false,
             bold: name == DEEPFOOL,
+            ..mean_series(seeds, curve, name, hue, marker)
         });
         let chart = LineChart {
             description: "Share of images that perturbations up to a norm fool, for DeepFool and FGSM.".into(),

@@ -10,7 +10,7 @@
 use super::captioner::{Captioner, Voice, slots_right};
 use super::dual_encoder::{SIDE, WIDTH};
 use super::retrieval::{Retrieval, sign_noise};
-use crate::curves::mean_curve;
+use crate::curves::mean_series;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::cross_modal::Etu as Attacker;
 use perturb_attack::{Ball, Norm, Seed, Universal};
@@ -105,12 +105,8 @@ impl Reproduction for Etu {
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
         let series = [(CURVE, ETU, Hue::Vermillion, Marker::Circle), (GLOBAL_CURVE, GLOBAL, Hue::Blue, Marker::Square)];
         let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            name: name.into(),
-            points: mean_curve(seeds, curve),
-            hue,
-            marker,
-            dashed: false,
             bold: name == ETU,
+            ..mean_series(seeds, curve, name, hue, marker)
         });
         let chart = LineChart {
             description: "Fall of R@1 of the encoder that the perturbation was not fitted to, against its size.".into(),

@@ -5,14 +5,14 @@
 //! same size, clean inputs, training without them. Where it must not hold: random signs hurt little, and a network of
 //! radial basis functions, which is not linear, is hurt less.
 
-use crate::curves::mean_curve;
+use crate::curves::mean_series;
 use crate::training::{Fit, Split, perceptron};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::{Attack, Ball, Classifier, Criterion, Fgsm as Attacker, Norm, Pgd, Seed};
 use perturb_graph::{DType, Expr, Graph, Tensor};
 use perturb_metrics::accuracy::accuracy;
 use perturb_nn::{Hook, Initializer, Layers, Step, TrainError, flatten};
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, LineChart, Marker};
 use perturb_report::picture::Picture;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -110,14 +110,7 @@ impl Reproduction for Fgsm {
             (MLP_CURVE, "MLP", Hue::Vermillion, Marker::Circle),
             (SOFTMAX_CURVE, "softmax regression", Hue::Blue, Marker::Square),
         ];
-        let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            name: name.into(),
-            points: mean_curve(seeds, curve),
-            hue,
-            marker,
-            dashed: false,
-            bold: false,
-        });
+        let series = series.into_iter().map(|(curve, name, hue, marker)| mean_series(seeds, curve, name, hue, marker));
         let chart = LineChart {
             description: "Test error along the sign of the gradient, for negative and positive sizes.".into(),
             x_label: "signed ε: x + ε·sign of the gradient at x".into(),

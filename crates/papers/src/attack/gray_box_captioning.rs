@@ -8,7 +8,7 @@
 use super::captioner::{Captioner, Voice, slots_right};
 use super::dual_encoder::{DualEncoder, Eye, Pairs, SIDE};
 use super::subjects::gather;
-use crate::curves::mean_curve;
+use crate::curves::mean_series;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::feature::{GrayBox, Rise};
 use perturb_attack::{Ascent, Ball, Norm, Seed};
@@ -99,12 +99,8 @@ impl Reproduction for GrayBoxCaptioning {
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
         let series = [(CURVE, GRAY, Hue::Vermillion, Marker::Circle), (NOISE_CURVE, NOISE, Hue::Grey, Marker::Square)];
         let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            name: name.into(),
-            points: mean_curve(seeds, curve),
-            hue,
-            marker,
-            dashed: false,
             bold: name == GRAY,
+            ..mean_series(seeds, curve, name, hue, marker)
         });
         let chart = LineChart {
             description: "Share of caption slots that are right, against the size of the perturbation.".into(),

@@ -10,7 +10,7 @@
 //! directions with that angle agree in the share `1 − atan(1/c)/π`.
 
 use super::subjects::mnist;
-use crate::curves::mean_curve;
+use crate::curves::mean_series;
 use crate::training::{Fit, Split, perceptron};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::measure::perturbation_learning::{
@@ -87,14 +87,8 @@ impl Reproduction for LearningFromPerturbations {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series = |curve, name: &str, hue, marker, bold| Series {
-            name: name.into(),
-            points: mean_curve(seeds, curve),
-            hue,
-            marker,
-            dashed: false,
-            bold,
-        };
+        let series =
+            |curve, name: &str, hue, marker, bold| Series { bold, ..mean_series(seeds, curve, name, hue, marker) };
         let theory = (1..=80).map(|i| f64::from(i) / 10.0).map(|c| (c, predicted(c)));
         let theory = theory.map(|(x, y)| Sample { x, y, interval: None, note: String::new() }).collect();
         let chart = LineChart {

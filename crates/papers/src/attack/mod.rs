@@ -11,6 +11,7 @@ mod harmless_perturbations;
 mod learning_from_perturbations;
 mod retrieval;
 mod subjects;
+mod visual_questions;
 
 use crate::Reproduction;
 
