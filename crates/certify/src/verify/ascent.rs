@@ -121,11 +121,6 @@ impl Ascent {
         })
     }
 
-    /// Subdomains bounded at a time.
-    pub fn items(&self) -> usize {
-        self.items
-    }
-
     /// Raises the bounds of at most as many subdomains as were compiled for, from the multipliers that they have; each
     /// gets its best bound and what gives it. `stop` ends it early.
     ///

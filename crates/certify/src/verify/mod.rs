@@ -17,6 +17,7 @@ mod pieces;
 mod query;
 mod relu_split;
 mod root;
+mod sizes;
 mod splitting;
 mod subdomain;
 mod tree;

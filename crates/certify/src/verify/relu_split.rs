@@ -7,13 +7,14 @@ use super::narrowing::Narrowing;
 use super::network::Network;
 use super::query::{Case, as_written};
 use super::root::{LayerBounds, narrow, root_bounds, shared};
+use super::sizes::Sizes;
 use super::splitting::Splitter;
 use super::subdomain::{Layout, Subdomain};
 use super::tree::Forest;
 use super::{End, Watch};
+use crate::Result;
 use crate::proof::Evidence;
-use crate::{CertifyError, Result};
-use perturb_engine::{EngineError, Options};
+use perturb_engine::Options;
 use perturb_graph::Rounding;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -30,6 +31,8 @@ const EFFORT: Effort = Effort { restarts: 30, steps: 100 };
 const ATTACKS: f64 = 0.1;
 /// Subdomains bounded together, if memory allows.
 const MOST_ITEMS: usize = 64;
+/// Subdomains proved together.
+const PROVED: usize = 16;
 /// Subdomains that are split together, between looks at the clock, and halves whose inner bounds are computed together.
 const TOGETHER: usize = 16;
 const NARROWED: usize = 16;
@@ -99,9 +102,9 @@ struct Search<'a, 'r> {
     case: &'a Case,
     root: Vec<LayerBounds>,
     layout: Layout,
-    ascent: Ascent,
-    search: Evaluation,
-    proof: Evaluation,
+    ascent: Sizes<'a, Ascent>,
+    search: Sizes<'a, Evaluation>,
+    proof: Sizes<'a, Evaluation>,
     lowest: Lowest,
     watch: &'a Watch<'r>,
 }
@@ -120,12 +123,12 @@ pub(crate) fn search(
     watch: &Watch<'_>,
 ) -> Result<End> {
     let Some(root) = root_bounds(network, case, watch)? else { return Ok(End::Timeout) };
-    let options = Options { memory_limit: watch.settings.memory_limit };
+    let options = &Options { memory_limit: watch.settings.memory_limit };
     let rows = case.conjunctions.iter().map(Vec::len).max().unwrap_or(1).max(1);
-    let ascent = fitting(MOST_ITEMS, |items| Ascent::compile(network, case, rows, items, &options))?;
-    let items = ascent.items();
-    let search = fitting(items, |n| Evaluation::compile(network, n, Rounding::Nearest, &options))?;
-    let proof = fitting(items.min(16), |n| Evaluation::compile(double, n, Rounding::Outward, &options))?;
+    let ascent = Sizes::new(MOST_ITEMS, move |items| Ascent::compile(network, case, rows, items, options))?;
+    let items = ascent.most();
+    let search = Sizes::new(items, move |n| Evaluation::compile(network, n, Rounding::Nearest, options))?;
+    let proof = Sizes::new(items.min(PROVED), move |n| Evaluation::compile(double, n, Rounding::Outward, options))?;
     let layout = Layout::new(network);
     let mut state = Search { case, root, layout, ascent, search, proof, lowest: Lowest::default(), watch };
 
@@ -147,7 +150,7 @@ pub(crate) fn search(
     }
     let until = watch.elapsed() + watch.settings.timeout.mul_f64(NARROWING);
     let late = || watch.late() || watch.elapsed() > until;
-    forest.layers = narrow((network, double), case, &mut state.root, &options, &late)?;
+    forest.layers = narrow((network, double), case, &mut state.root, options, &late)?;
     let narrowing =
         Narrowing::compile(network, case, &forest.layers, NARROWED, watch.settings.memory_limit, &|| watch.late())?;
     let mut splitter = Splitter::new(narrowing, state.layout.clone());
@@ -201,25 +204,13 @@ pub(crate) fn search(
     Ok(End::Unsat)
 }
 
-// As many items as the memory limit allows.
-fn fitting<T>(most: usize, compile: impl Fn(usize) -> Result<T>) -> Result<T> {
-    let mut items = most.max(1);
-    loop {
-        match compile(items) {
-            Err(CertifyError::Engine(EngineError::Memory { .. })) if items > 1 => items /= 2,
-            other => return other,
-        }
-    }
-}
-
 impl Search<'_, '_> {
     /// The whole box, with the bounds as they are; returns what stays open.
     fn roots(&mut self, forest: &mut Forest) -> Result<Vec<Subdomain>> {
         let bounds = shared(&self.root);
         let all = self.case.conjunctions.iter().enumerate();
         let mut roots: Vec<Subdomain> = all.map(|(c, rows)| Subdomain::root(c, rows.len(), &bounds, 0)).collect();
-        let items = self.ascent.items();
-        for chunk in roots.chunks_mut(items) {
+        for chunk in roots.chunks_mut(self.ascent.most()) {
             self.raise(chunk, AT_ROOT)?;
         }
         self.settle(roots, forest)
@@ -227,7 +218,7 @@ impl Search<'_, '_> {
 
     fn raise(&mut self, subdomains: &mut [Subdomain], rates: Rates) -> Result<()> {
         let stop = || self.watch.late();
-        self.ascent.raise(subdomains, self.case, rates, &stop)
+        self.ascent.fitting_mut(subdomains.len())?.raise(subdomains, self.case, rates, &stop)
     }
 
     /// Proves and closes what can be; returns what stays open.
@@ -235,7 +226,8 @@ impl Search<'_, '_> {
         subdomains.iter().for_each(|_| self.watch.visited());
         let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) =
             subdomains.into_iter().partition(|s| s.empty || s.bound > 0.0);
-        let bounds = self.proof.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case)?.bounds;
+        let bounds =
+            self.proof.fitting(hopeful.len())?.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case)?.bounds;
         for (mut subdomain, bound) in hopeful.into_iter().zip(bounds) {
             if subdomain.empty || bound > 0.0 {
                 let tree = &mut forest.trees[subdomain.conjunction];
@@ -261,7 +253,7 @@ impl Search<'_, '_> {
 
     /// What the elements' relaxations may cost each subdomain; remembers where bounds are lowest.
     fn look(&mut self, open: &[Subdomain]) -> Result<Vec<Vec<f32>>> {
-        let found = self.search.run::<f32>(&open.iter().collect::<Vec<_>>(), self.case)?;
+        let found = self.search.fitting(open.len())?.run::<f32>(&open.iter().collect::<Vec<_>>(), self.case)?;
         self.lowest.see(open, &found.planes, self.case);
         Ok(found.costs)
     }
@@ -283,7 +275,8 @@ impl Search<'_, '_> {
                 return Ok(Err(End::Timeout));
             }
             let bound = |tried: &[Subdomain]| -> Result<Vec<f64>> {
-                Ok(self.search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case)?.bounds)
+                let search = self.search.fitting(tried.len())?;
+                Ok(search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case)?.bounds)
             };
             for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &bound)?) {
                 let Some(halves) = halves else {

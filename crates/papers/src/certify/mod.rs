@@ -4,6 +4,7 @@ mod attribution_deviation_bound;
 mod auto_lirpa;
 mod digits;
 mod ibp;
+mod lipschitz_classifiers;
 mod random_graphs;
 mod rrcm;
 mod sandwich_layers;
