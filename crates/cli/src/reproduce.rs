@@ -21,6 +21,9 @@ pub struct ReproduceArgs {
     /// How many seeds (default: as many as the system's claim asks for; at least 2).
     #[arg(long, value_name = "N")]
     seeds: Option<usize>,
+    /// The first seed. A verdict for `RESULTS.md` comes from seeds 0, 1, …; others show whether it depends on them.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    first_seed: u64,
     /// Where results, pages and pictures go. Seeds that are there already, from this very program, are not run again.
     #[arg(long, value_name = "DIR", default_value = RESULTS)]
     out: PathBuf,
@@ -99,16 +102,17 @@ fn one(
         bar.set_position((p.share * STEPS as f64) as u64);
         bar.set_message(p.note.to_string());
     };
-    let (report, seeds) = reproduce(reproduction, tier, args.seeds, build, store, &progress)?;
+    let (report, seeds) = reproduce(reproduction, tier, (args.first_seed, args.seeds), build, store, &progress)?;
     let page = write_page(&args.out.join(system.slug), system, &report, &seeds, &reproduction.figures(&seeds))?;
     let effect = report
         .headline()
         .map(|f| format!("{} = {:.3} [{:.3}, {:.3}]", f.estimated, f.value, f.interval[0], f.interval[1]));
     Ok(format!(
-        "{}: {} ({tier}, {} seeds, {:.0} s)\n  {}\n  {}",
+        "{}: {} ({tier}, {} seeds{}, {:.0} s)\n  {}\n  {}",
         system.slug,
         report.verdict,
         report.seeds,
+        if args.first_seed == 0 { String::new() } else { format!(" from {} on", args.first_seed) },
         report.seconds,
         effect.unwrap_or_default(),
         page.display()

@@ -65,8 +65,9 @@ impl Report {
     }
 }
 
-/// Runs a reproduction with `seeds` seeds (by default as many as its claim asks for), taking from the store what this
-/// build has measured before, and keeps the report.
+/// Runs a reproduction with `seeds` seeds (by default as many as its claim asks for) from `first` on, taking from the store
+/// what this build has measured before. The report is kept if the first seed is 0: a claim is judged by its own seeds,
+/// others show whether it depends on them, and are there to develop with.
 ///
 /// # Errors
 /// [`RunError::Rejected`] before anything runs if the claim cannot fail, or afterwards if the measurements ignore the
@@ -74,7 +75,7 @@ impl Report {
 pub fn reproduce(
     reproduction: &dyn Reproduction,
     tier: Tier,
-    seeds: Option<usize>,
+    (first, seeds): (u64, Option<usize>),
     build: &Build,
     store: &Store,
     progress: &dyn Fn(Progress),
@@ -83,9 +84,9 @@ pub fn reproduce(
     let seeds = seeds.unwrap_or(claim.seeds);
     claim.check(seeds)?;
     let mut results = Vec::with_capacity(seeds);
-    for seed in 0..seeds as u64 {
+    for (done, seed) in (first..first + seeds as u64).enumerate() {
         let within = |share: f64, note: &str| {
-            progress(Progress { share: (seed as f64 + share.clamp(0.0, 1.0)) / seeds as f64, note });
+            progress(Progress { share: (done as f64 + share.clamp(0.0, 1.0)) / seeds as f64, note });
         };
         results.push(match store.seed(slug, tier, build, seed)? {
             Some(found) => found,
@@ -116,6 +117,8 @@ pub fn reproduce(
         date: store.now()?,
         build: build.clone(),
     };
-    store.keep_report(&report)?;
+    if first == 0 {
+        store.keep_report(&report)?;
+    }
     Ok((report, results))
 }

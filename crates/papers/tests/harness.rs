@@ -87,7 +87,7 @@ fn build(fingerprint: &str) -> Build {
 }
 
 fn run(toy: &Toy, build: &Build, store: &Store) -> Result<(Report, Vec<SeedResult>), RunError> {
-    reproduce(toy, Tier::Quick, None, build, store, &|_| ())
+    reproduce(toy, Tier::Quick, (0, None), build, store, &|_| ())
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_effect_that_is_not_there_is_not_reproduced() {
 fn checks_that_cannot_fail_are_refused_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let refused = |toy: &Toy, seeds| match reproduce(toy, Tier::Quick, seeds, &build("a"), &store, &|_| ()) {
+    let refused = |toy: &Toy, seeds| match reproduce(toy, Tier::Quick, (0, seeds), &build("a"), &store, &|_| ()) {
         Err(RunError::Rejected(rejection)) => rejection,
         other => panic!("{other:?}"),
     };

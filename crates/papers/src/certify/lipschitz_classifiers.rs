@@ -1,7 +1,7 @@
 //! Classifiers of images with certificates in ℓ2, from a Lipschitz bound or, without one, from what bounds them best.
 
 use super::sandwich_layers::CLASSES;
-use crate::training::{Fit, perceptron};
+use crate::training::perceptron;
 use crate::{Run, RunError};
 use perturb_certify::lipschitz::{Activation, LbdnSequential, Parameterization, certified_radius};
 use perturb_certify::{Certifier, Method, Region, Settings};
@@ -13,9 +13,15 @@ use std::sync::Arc;
 const BATCH: usize = 100;
 /// Bound of the classifiers that have one.
 const GAMMA: f64 = 1.0;
-/// Temperature of their loss, and the margin that it asks for as a multiple of the radius.
-const TEMPERATURE: f64 = 0.25;
-const MARGIN: f64 = 1.4;
+/// What networks with a bound are trained for.
+#[derive(Clone, Copy)]
+pub(super) struct Goal {
+    /// ℓ2 radius of the certificates.
+    pub radius: f64,
+    /// Temperature of the cross-entropy, and the margin that it asks for, as multiples of the margin that certifies.
+    pub temperature: f64,
+    pub margin: f64,
+}
 
 /// Images with blocks of 2×2 pixels averaged and doubled, which is 1-Lipschitz: radii are those of the whole image.
 pub(super) struct Images {
@@ -39,7 +45,7 @@ impl Images {
     }
 
     pub fn cifar(run: &Run) -> Result<Images, RunError> {
-        Images::load(run, "cifar10", ["train_10k.bin.gz", "test_2k.bin.gz"], run.scaled([5000, 1000], [10_000, 2000]))
+        Images::load(run, "cifar10", ["train_10k.bin.gz", "test_2k.bin.gz"], run.scaled([10_000, 1000], [10_000, 2000]))
     }
 
     fn load(run: &Run, set: &str, files: [&str; 2], limits: [usize; 2]) -> Result<Images, RunError> {
@@ -64,7 +70,7 @@ impl Images {
         &self,
         run: &Run,
         (parameterization, width): (Parameterization, usize),
-        radius: f64,
+        goal: Goal,
         hook: &dyn Hook,
     ) -> Result<Shares, RunError> {
         let network = LbdnSequential {
@@ -78,22 +84,16 @@ impl Images {
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
         let mut step = Step::classifier(&graph, BATCH)?;
         let (logits, targets) = (step.named("logits")?, step.named("targets")?);
-        let asked = std::f64::consts::SQRT_2 * GAMMA * MARGIN * radius;
-        let shifted = logits.sub(&targets.scale(asked)).scale(1.0 / TEMPERATURE);
+        let certifying = std::f64::consts::SQRT_2 * GAMMA * goal.radius;
+        let shifted = logits.sub(&targets.scale(goal.margin * certifying));
+        let shifted = shifted.scale(1.0 / (goal.temperature * certifying));
         step.minimize(shifted.cross_entropy(&targets));
         step.apply(hook)?;
-        let examples = Examples::labelled(self.train.clone(), &self.train_labels, CLASSES)?;
-        let trainer = Trainer {
-            epochs: run.scaled(8, 20),
-            seed: run.seed,
-            schedule: Arc::new(Cosine::default()),
-            ..Trainer::with(Adam { learning_rate: 0.01, ..Adam::default() })
-        };
-        let trained = trainer.fit(step, &Shuffled::new(examples, BATCH)?, &mut [])?;
-        let margins = self.margins(&graph, &trained.parameters)?;
+        let graph = self.fit(run, step, &graph, 0.01)?;
+        let margins = self.margins(&graph)?;
         Ok(Shares {
             right: share(&margins, |m| m > 0.0),
-            certified: share(&margins, |m| certified_radius(m, GAMMA) > radius),
+            certified: share(&margins, |m| certified_radius(m, GAMMA) > goal.radius),
         })
     }
 
@@ -102,20 +102,31 @@ impl Images {
         let x = self.image();
         let logits = perceptron(&x, &[width, width], CLASSES, run.seed);
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
-        let fit = Fit { batch: BATCH, classes: CLASSES, epochs: run.scaled(8, 20), seed: run.seed, hook: None };
-        let graph = fit.run(&graph, &self.train, &self.train_labels, |_| ())?;
-        let clean = self.margins(&graph, &Parameters::of(&graph))?;
+        let graph = self.fit(run, Step::classifier(&graph, BATCH)?, &graph, 0.002)?;
+        let clean = self.margins(&graph)?;
         let certifier = Certifier::new(&graph, Method::Crown, Settings { norm: Norm::L2, ..Settings::default() })?;
         let certified = certifier.margins(&self.test, &self.test_labels, &Region::from(radius))?;
         Ok(Shares { right: share(&clean, |m| m > 0.0), certified: share(&certified, |m| m > 0.0) })
     }
 
+    fn fit(&self, run: &Run, step: Step, graph: &Graph, learning_rate: f64) -> Result<Graph, RunError> {
+        let examples = Examples::labelled(self.train.clone(), &self.train_labels, CLASSES)?;
+        let trainer = Trainer {
+            epochs: run.scaled(8, 20),
+            seed: run.seed,
+            schedule: Arc::new(Cosine::default()),
+            ..Trainer::with(Adam { learning_rate, ..Adam::default() })
+        };
+        let trained = trainer.fit(step, &Shuffled::new(examples, BATCH)?, &mut [])?;
+        Ok(trained.parameters.bind(graph)?)
+    }
+
     /// How far the logit of the label is above the others.
-    fn margins(&self, graph: &Graph, parameters: &Parameters) -> Result<Vec<f64>, RunError> {
+    fn margins(&self, graph: &Graph) -> Result<Vec<f64>, RunError> {
         let batched = graph.vmap(BATCH)?;
         let evaluator = Evaluator::new(&batched.inputs, &batched.output_exprs())?;
         let examples = Examples::new(batched.inputs[0].name().unwrap_or("image"), self.test.clone())?;
-        let logits = evaluator.outputs(parameters, &examples)?.remove(0).to_f64_vec();
+        let logits = evaluator.outputs(&Parameters::of(graph), &examples)?.remove(0).to_f64_vec();
         let margins = logits.chunks_exact(CLASSES).zip(&self.test_labels).map(|(z, &y)| {
             let others = (0..CLASSES).filter(|&j| j != y).map(|j| z[j]);
             z[y] - others.fold(f64::NEG_INFINITY, f64::max)

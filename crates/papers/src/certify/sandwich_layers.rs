@@ -8,10 +8,14 @@
 //! Networks of random weights come nowhere near their bound (a sixth of it, in trials), so that an activation of slope 2 would
 //! not break it either: weights are searched for the steepest slope instead.
 //!
-//! All arms with a bound have one loss, step size and number of epochs, which were not tuned. On CIFAR-10, at the paper's
-//! radius, the baseline is a network of equal size without a bound, whose balls CROWN certifies.
+//! All arms with a bound have one loss, step size and number of epochs. On CIFAR-10, at the paper's radius, the baseline is a
+//! network of equal size without a bound, whose balls CROWN certifies: a stronger certificate than the product of norms that
+//! the literature gives such networks. Its step size is smaller, because that of the others threw it off.
+//!
+//! The first tries on CIFAR-10 showed no gain (seeds 0 to 4; 26 to 31 % against 26 to 32 %): the loss was that for MNIST, which
+//! asks for too little. Temperature and margin for CIFAR-10 were then chosen on seeds 100 and 101.
 
-use super::lipschitz_classifiers::Images;
+use super::lipschitz_classifiers::{Goal, Images};
 use crate::curves::mean_curve;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_certify::lipschitz::{Activation, LbdnSequential, Parameterization, cayley};
@@ -40,9 +44,8 @@ const SMALL_CLEAN: Quantity = Quantity::share("accuracy, CIFAR-10");
 
 /// Bound of the wave.
 const WAVE_GAMMA: f64 = 10.0;
-/// Radii of the certificates on MNIST and CIFAR-10.
-const RADIUS: f64 = 0.5;
-const SMALL_RADIUS: f64 = 36.0 / 255.0;
+const ON_MNIST: Goal = Goal { radius: 0.5, temperature: 0.35, margin: 1.4 };
+const ON_CIFAR: Goal = Goal { radius: 36.0 / 255.0, temperature: 2.8, margin: 5.0 };
 pub(super) const CLASSES: usize = 10;
 /// Hidden widths on CIFAR-10 with and without a bound, of equally many parameters within a few percent.
 const SMALL_WIDTHS: [usize; 2] = [64, 74];
@@ -100,21 +103,21 @@ impl Reproduction for SandwichLayers {
         let mnist = Images::mnist(run)?;
         for (i, (arm, parameterization, width, ..)) in ARMS.into_iter().enumerate() {
             run.progress(0.2 + 0.2 * i as f64, arm);
-            let shares = mnist.bounded(run, (parameterization, width), RADIUS, &|_: &mut Step| Ok(()))?;
+            let shares = mnist.bounded(run, (parameterization, width), ON_MNIST, &|_: &mut Step| Ok(()))?;
             found.record(CLEAN.of(arm), shares.right)?;
             found.record(CERTIFIED.of(arm), shares.certified)?;
         }
         run.progress(0.8, PLAIN);
         let frozen = (Parameterization::Sandwich, ARMS[0].2);
-        let shares = mnist.bounded(run, frozen, RADIUS, &|step: &mut Step| freeze_psi(step))?;
+        let shares = mnist.bounded(run, frozen, ON_MNIST, &|step: &mut Step| freeze_psi(step))?;
         found.record(CLEAN.of(PLAIN), shares.right)?;
         found.record(CERTIFIED.of(PLAIN), shares.certified)?;
         run.progress(0.9, "CIFAR-10");
         let (cifar, [bounded, unconstrained]) = (Images::cifar(run)?, SMALL_WIDTHS);
         let bounded = (Parameterization::Sandwich, bounded);
         let shares = [
-            (SANDWICH, cifar.bounded(run, bounded, SMALL_RADIUS, &|_: &mut Step| Ok(()))?),
-            (UNCONSTRAINED, cifar.unconstrained(run, unconstrained, SMALL_RADIUS)?),
+            (SANDWICH, cifar.bounded(run, bounded, ON_CIFAR, &|_: &mut Step| Ok(()))?),
+            (UNCONSTRAINED, cifar.unconstrained(run, unconstrained, ON_CIFAR.radius)?),
         ];
         for (arm, shares) in shares {
             found.record(SMALL_CLEAN.of(arm), shares.right)?;
