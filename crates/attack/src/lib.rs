@@ -30,6 +30,7 @@
 //! - Of an encoder, not of a classifier: [`feature`], with random [`views`]; of models of images and text, for all inputs
 //!   at once: [`cross_modal`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
+//! - Distances of images as they look, and attacks on them: [`perceptual`].
 //! - What perturbations say about a model: [`measure`].
 //!
 //! Every attack keeps these promises: each returned example lies in the ball around its input and within the bounds, in
@@ -62,6 +63,7 @@ mod loss;
 pub mod measure;
 mod minimal;
 mod one_pixel;
+pub mod perceptual;
 mod pgd;
 mod problem;
 pub mod registry;

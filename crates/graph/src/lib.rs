@@ -32,7 +32,7 @@ mod shape;
 mod tensor;
 mod transforms;
 
-pub use builder::{Conv, Coordinates, GridSample, Interpolation, NearestRounding, Outside, Pool, Resize};
+pub use builder::{Conv, Coordinates, GridSample, Interpolation, NearestRounding, Outside, Padding, Pool, Resize};
 pub use dtype::DType;
 pub use error::{GraphError, Result};
 pub use eval::{EvalError, eval};

@@ -56,9 +56,14 @@ pub(crate) struct Climber<C> {
 impl<C: Climb> Climber<C> {
     /// A climber for each example that does not meet the criterion as it is.
     pub fn pending(problem: &Problem, rule: impl Fn() -> C) -> Vec<Climber<C>> {
+        Climber::of_rows(problem, problem.pending().into_iter().map(|row| (row, rule())))
+    }
+
+    /// A climber for each of the rows, by a rule of its own.
+    pub fn of_rows(problem: &Problem, rules: impl Iterator<Item = (usize, C)>) -> Vec<Climber<C>> {
         let climber =
-            |row| Climber { row, rng: problem.stream(row), weights: Vec::new(), best: f64::INFINITY, rule: rule() };
-        problem.pending().into_iter().map(climber).collect()
+            |(row, rule)| Climber { row, rng: problem.stream(row), weights: Vec::new(), best: f64::INFINITY, rule };
+        rules.map(climber).collect()
     }
 
     /// Chooses the class, and the target, that the objective is about.

@@ -7,7 +7,7 @@ use crate::{Convolution, Expr, GraphError, MaxPool, PoolRole, Result, Shape, Slo
 pub struct Conv {
     /// Step between positions (default 1).
     pub strides: Vec<usize>,
-    /// Zeros before and after (default none).
+    /// Padding before and after (default none).
     pub padding: Vec<(usize, usize)>,
     /// Step between the kernel's elements (default 1).
     pub dilation: Vec<usize>,
@@ -15,11 +15,50 @@ pub struct Conv {
     pub groups: usize,
     /// Pad so that a stride of 1 keeps the size, overriding `padding`.
     pub same: bool,
+    /// What the padding holds.
+    pub border: Padding,
+}
+
+/// What a convolution sees beyond the border of its images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Padding {
+    /// Zeros.
+    #[default]
+    Zero,
+    /// The image mirrored at its first and last elements, which are not repeated: it must be larger than the padding.
+    Reflect,
+    /// The first and last elements, repeated.
+    Replicate,
+    /// The other end of the image, which must not be smaller than the padding.
+    Circular,
+    /// Nothing, whatever padding is asked for: results are smaller than images.
+    None,
+}
+
+impl Padding {
+    /// All of them.
+    pub const ALL: [Padding; 5] =
+        [Padding::Zero, Padding::Reflect, Padding::Replicate, Padding::Circular, Padding::None];
+
+    /// Images `[N, C, spatial…]` with so many elements before and after each spatial axis.
+    fn around(self, images: &Expr, amounts: &[(usize, usize)]) -> Result<Expr> {
+        let ends = |end: fn(&(usize, usize)) -> usize| -> Vec<usize> {
+            [0, 0].into_iter().chain(amounts.iter().map(end)).collect()
+        };
+        let (low, high) = (ends(|a| a.0), ends(|a| a.1));
+        match self {
+            Padding::Zero => images.try_pad(&low, &high),
+            Padding::Reflect => images.try_pad_reflect(&low, &high),
+            Padding::Replicate => images.try_pad_edge(&low, &high),
+            Padding::Circular => images.try_pad_circular(&low, &high),
+            Padding::None => Ok(images.clone()),
+        }
+    }
 }
 
 impl Default for Conv {
     fn default() -> Self {
-        Conv { strides: vec![], padding: vec![], dilation: vec![], groups: 1, same: false }
+        Conv { strides: vec![], padding: vec![], dilation: vec![], groups: 1, same: false, border: Padding::Zero }
     }
 }
 
@@ -42,6 +81,11 @@ impl Conv {
     /// The same convolution with one stride for all axes.
     pub fn stride(self, stride: usize) -> Conv {
         Conv { strides: vec![stride; 8], ..self }
+    }
+
+    /// The same convolution with padding of another kind.
+    pub fn border(self, border: Padding) -> Conv {
+        Conv { border, ..self }
     }
 
     fn resolve(&self, window: &[usize]) -> Convolution {
@@ -111,7 +155,17 @@ impl Expr {
                 "weights need output channels, input channels and a window".into(),
             ));
         }
-        Expr::apply(conv.resolve(&weights.shape()[2..]), &[self.clone(), weights.clone()])
+        let mut convolution = conv.resolve(&weights.shape()[2..]);
+        if conv.border == Padding::Zero {
+            return Expr::apply(convolution, &[self.clone(), weights.clone()]);
+        }
+        // Only zeros are the convolution's own.
+        let nothing = vec![(0, 0); convolution.padding.len()];
+        let amounts = std::mem::replace(&mut convolution.padding, nothing);
+        if self.rank() != weights.rank() {
+            return Err(rank_error("conv", self, format!("weights of rank {} need images of that rank", weights.rank())));
+        }
+        Expr::apply(convolution, &[conv.border.around(self, &amounts)?, weights.clone()])
     }
 
     /// See [`Expr::try_conv`].
@@ -127,10 +181,13 @@ impl Expr {
     /// `(size − 1)·stride − low − high + reach + output_padding`.
     ///
     /// # Errors
-    /// If channels, groups, windows or output padding do not fit.
+    /// If channels, groups, windows or output padding do not fit, or the border is not of zeros.
     pub fn try_conv_transpose(&self, weights: &Expr, conv: &Conv, output_padding: &[usize]) -> Result<Expr> {
         if weights.rank() < 3 || weights.rank() != self.rank() {
             return Err(rank_error("conv_transpose", weights, "weights need the rank of the images".into()));
+        }
+        if conv.border != Padding::Zero {
+            return Err(rank_error("conv_transpose", self, "its padding takes away, and so is of zeros".into()));
         }
         let base = conv.resolve(&weights.shape()[2..]);
         let size = |i: usize| {
@@ -198,5 +255,34 @@ impl Expr {
     #[track_caller]
     pub fn avg_pool(&self, pool: Pool) -> Expr {
         self.try_avg_pool(&pool, false).unwrap_or_else(|e| panic!("{e}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Tensor, eval};
+
+    // A window of three ones on (1, 2, 3, 5) sums neighbours, the missing ones of which each border makes up.
+    #[test]
+    fn borders_by_hand() {
+        let x = Expr::input("x", [1, 1, 4], DType::F64);
+        let ones = Expr::constant(Tensor::full([1, 1, 3], 1.0f64));
+        let expected: [&[f64]; 5] =
+            [&[3.0, 6.0, 10.0, 8.0], &[5.0, 6.0, 10.0, 11.0], &[4.0, 6.0, 10.0, 13.0], &[8.0, 6.0, 10.0, 9.0], &[6.0, 10.0]];
+        for (border, expected) in Padding::ALL.into_iter().zip(expected) {
+            let y = x.conv(&ones, Conv::same().border(border));
+            let at = Tensor::new([1, 1, 4], vec![1.0, 2.0, 3.0, 5.0]).unwrap();
+            assert_eq!(eval(&[y], &[(x.clone(), at)]).unwrap()[0].as_slice::<f64>(), expected, "{border:?}");
+        }
+    }
+
+    #[test]
+    fn borders_that_do_not_exist_are_refused() {
+        let x = Expr::input("x", [1, 1, 2], DType::F32);
+        let wide = Expr::constant(Tensor::full([1, 1, 5], 1.0f32));
+        let fits = |border| x.try_conv(&wide, &Conv::same().border(border)).is_ok();
+        assert_eq!(Padding::ALL.map(fits), [true, false, true, true, false]);
+        assert!(x.try_conv_transpose(&wide, &Conv::same().border(Padding::Circular), &[]).is_err());
     }
 }

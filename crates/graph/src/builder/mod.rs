@@ -36,6 +36,6 @@ mod resize;
 mod scan;
 mod structure;
 
-pub use convolution::{Conv, Pool};
+pub use convolution::{Conv, Padding, Pool};
 pub use grid_sample::{GridSample, Outside};
 pub use resize::{Coordinates, Interpolation, NearestRounding, Resize};

@@ -1,5 +1,7 @@
 //! Reproductions of attacks.
 
+mod adversarial_sparsity;
+mod attacking_perceptual_metrics;
 mod captioner;
 mod contrast_sets;
 mod deepfool;
@@ -8,20 +10,29 @@ mod etu;
 mod fgsm;
 mod gray_box_captioning;
 mod harmless_perturbations;
+mod lasi;
 mod learning_from_perturbations;
+mod padding_robustness;
+mod perceivers;
+mod photographs;
 mod retrieval;
 mod subjects;
+mod triplets;
 mod visual_questions;
 
 use crate::Reproduction;
 
 /// All of them.
 pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
+    &adversarial_sparsity::AdversarialSparsity,
+    &attacking_perceptual_metrics::AttackingPerceptualMetrics,
     &contrast_sets::ContrastSets,
     &deepfool::DeepFool,
     &etu::Etu,
     &fgsm::Fgsm,
     &gray_box_captioning::GrayBoxCaptioning,
     &harmless_perturbations::HarmlessPerturbations,
+    &lasi::Lasi,
     &learning_from_perturbations::LearningFromPerturbations,
+    &padding_robustness::PaddingRobustness,
 ];
