@@ -123,4 +123,20 @@ pub enum AttackError {
     /// The model cannot be compiled or run.
     #[error(transparent)]
     Engine(#[from] perturb_engine::EngineError),
+    /// The training that an attack on weights consists of fails.
+    #[error("training fails: {reason}")]
+    Training {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl From<perturb_nn::TrainError> for AttackError {
+    fn from(error: perturb_nn::TrainError) -> AttackError {
+        match error {
+            perturb_nn::TrainError::Graph(error) => AttackError::Graph(error),
+            perturb_nn::TrainError::Engine(error) => AttackError::Engine(error),
+            other => AttackError::Training { reason: other.to_string() },
+        }
+    }
 }

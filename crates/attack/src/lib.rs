@@ -25,12 +25,14 @@
 //!   [`Spatial`], where near means little moved.
 //! - With the logits only: [`Square`], [`Estimated`] (SPSA, NES), [`OnePixel`]; with the decisions only: [`Boundary`],
 //!   [`HopSkipJump`].
-//! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`]. The smallest budget of a list that
+//! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`], [`TPower`] for one of few pixels,
+//!   [`GdUap`] without data. The smallest budget of a list that
 //!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
 //! - Of an encoder, not of a classifier: [`feature`], with random [`views`]; of models of images and text, for all inputs
 //!   at once: [`cross_modal`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - Distances of images as they look, and attacks on them: [`perceptual`].
+//! - Not of inputs but of a network's weights: [`parameters`].
 //! - What perturbations say about a model: [`measure`].
 //!
 //! Every attack keeps these promises: each returned example lies in the ball around its input and within the bounds, in
@@ -64,6 +66,7 @@ pub mod measure;
 mod minimal;
 mod one_pixel;
 pub mod perceptual;
+pub mod parameters;
 mod pgd;
 mod problem;
 pub mod registry;
@@ -98,4 +101,4 @@ pub use pgd::Pgd;
 pub use seed::Seed;
 pub use spatial::Spatial;
 pub use square::Square;
-pub use universal::{Uap, Universal};
+pub use universal::{GdUap, Prior, Singular, TPower, Uap, Universal};

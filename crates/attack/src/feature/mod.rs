@@ -4,8 +4,10 @@
 //! models that use the embedding are never run.
 
 mod gray_box;
+mod rectified;
 
 pub use gray_box::GrayBox;
+pub use rectified::rectified;
 
 use crate::{Ascent, Attack, AttackError, Ball, Classifier, Criterion, Keep, Loss, Seed};
 use perturb_graph::{DType, Expr, Graph, GraphError, Tensor, substitute};

@@ -1,13 +1,16 @@
 //! Reproductions of attacks.
 
+mod adversarial_parameters;
 mod adversarial_sparsity;
 mod attacking_perceptual_metrics;
 mod captioner;
+mod cifar_networks;
 mod contrast_sets;
 mod deepfool;
 mod dual_encoder;
 mod etu;
 mod fgsm;
+mod gd_uap;
 mod gray_box_captioning;
 mod harmless_perturbations;
 mod lasi;
@@ -16,6 +19,8 @@ mod padding_robustness;
 mod perceivers;
 mod photographs;
 mod retrieval;
+mod segmenter;
+mod sparse_singular_vectors;
 mod subjects;
 mod triplets;
 mod visual_questions;
@@ -24,15 +29,18 @@ use crate::Reproduction;
 
 /// All of them.
 pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
+    &adversarial_parameters::AdversarialParameters,
     &adversarial_sparsity::AdversarialSparsity,
     &attacking_perceptual_metrics::AttackingPerceptualMetrics,
     &contrast_sets::ContrastSets,
     &deepfool::DeepFool,
     &etu::Etu,
     &fgsm::Fgsm,
+    &gd_uap::GdUap,
     &gray_box_captioning::GrayBoxCaptioning,
     &harmless_perturbations::HarmlessPerturbations,
     &lasi::Lasi,
     &learning_from_perturbations::LearningFromPerturbations,
     &padding_robustness::PaddingRobustness,
+    &sparse_singular_vectors::SparseSingularVectors,
 ];

@@ -1,5 +1,11 @@
 //! Universal perturbations: one for all inputs.
 
+mod gd_uap;
+mod tpower;
+
+pub use gd_uap::{GdUap, Prior};
+pub use tpower::{Singular, TPower};
+
 use crate::problem::require;
 use crate::{Attack, AttackError, Ball, Classifier, Criterion, DeepFool, Norm, Seed};
 use perturb_graph::Tensor;
@@ -135,4 +141,11 @@ impl Universal {
         }
         Ok(if all == 0 { 1.0 } else { met as f64 / all as f64 })
     }
+}
+
+/// The criterion of the fooling rate: another class than that of each of the clean `inputs`. Where a logit is NaN, the
+/// first class counts.
+fn fooling(model: &Classifier, inputs: &Tensor) -> Result<Criterion, AttackError> {
+    let labels = model.predictions(inputs)?.into_iter().map(Option::unwrap_or_default).collect();
+    Ok(Criterion::Misclassify { labels })
 }
