@@ -27,8 +27,10 @@
 //!   [`HopSkipJump`].
 //! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`]. The smallest budget of a list that
 //!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
+//! - The top K classes in a given order: [`ordered`].
 //! - Of an encoder, not of a classifier: [`feature`], with random [`views`]; of models of images and text, for all inputs
 //!   at once: [`cross_modal`].
+//! - What an embedding tells about its text: [`invert`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - What perturbations say about a model: [`measure`].
 //!
@@ -57,11 +59,13 @@ mod fab;
 pub mod feature;
 mod fgsm;
 mod geometry;
+pub mod invert;
 mod jsma;
 mod loss;
 pub mod measure;
 mod minimal;
 mod one_pixel;
+pub mod ordered;
 mod pgd;
 mod problem;
 pub mod registry;
