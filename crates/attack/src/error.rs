@@ -59,6 +59,23 @@ pub enum AttackError {
         /// Number of classes.
         classes: usize,
     },
+    /// The classes of an example that are to be at the top cannot be.
+    #[error("the wanted ranking of example {row} is none: {reason}")]
+    Ranking {
+        /// Index of the example.
+        row: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No features of the last layer put classes in the wanted order.
+    #[error(
+        "no features rank the classes as wanted: the differences of the last layer's rows for the pairs (above, below) \
+         {pairs:?} sum to zero with positive weights; leave out one of these classes"
+    )]
+    InfeasibleRanking {
+        /// The pairs of classes that contradict each other.
+        pairs: Vec<(usize, usize)>,
+    },
     /// The model's output for an unperturbed example is infinite or NaN.
     #[error("the model's logits for the unperturbed example {row} are not finite: check its weights and normalization")]
     NotFinite {
@@ -114,6 +131,20 @@ pub enum AttackError {
     /// An ensemble without members.
     #[error("there are no attacks to run")]
     NoAttacks,
+    /// A network that the attack trains cannot be trained.
+    #[error("the attack's own network cannot be trained: {reason}")]
+    Training {
+        /// What went wrong.
+        reason: String,
+    },
+    /// Embeddings are not of the width that the inversion was trained on.
+    #[error("embeddings of shape {shape} cannot be inverted: this was trained on rows of {width} values in f32")]
+    Embeddings {
+        /// Shape given.
+        shape: Shape,
+        /// Width expected.
+        width: usize,
+    },
     /// The threat model is none.
     #[error(transparent)]
     Threat(#[from] perturb_threat::ThreatError),
@@ -136,6 +167,16 @@ impl From<perturb_nn::TrainError> for AttackError {
         match error {
             perturb_nn::TrainError::Graph(error) => AttackError::Graph(error),
             perturb_nn::TrainError::Engine(error) => AttackError::Engine(error),
+            other => AttackError::Training { reason: other.to_string() },
+        }
+    }
+}
+
+impl From<perturb_nn::TrainError> for AttackError {
+    fn from(error: perturb_nn::TrainError) -> Self {
+        match error {
+            perturb_nn::TrainError::Graph(error) => error.into(),
+            perturb_nn::TrainError::Engine(error) => error.into(),
             other => AttackError::Training { reason: other.to_string() },
         }
     }

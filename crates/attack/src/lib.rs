@@ -28,8 +28,10 @@
 //! - Several in turn: [`AutoAttack`]. One perturbation for all inputs: [`Uap`], [`TPower`] for one of few pixels,
 //!   [`GdUap`] without data. The smallest budget of a list that
 //!   suffices: [`minimal_epsilon`]. All by their names: [`registry`].
+//! - The top K classes in a given order: [`ordered`].
 //! - Of an encoder, not of a classifier: [`feature`], with random [`views`]; of models of images and text, for all inputs
 //!   at once: [`cross_modal`].
+//! - What an embedding tells about its text: [`invert`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - Distances of images as they look, and attacks on them: [`perceptual`].
 //! - Not of inputs but of a network's weights: [`parameters`].
@@ -60,13 +62,15 @@ mod fab;
 pub mod feature;
 mod fgsm;
 mod geometry;
+pub mod invert;
 mod jsma;
 mod loss;
 pub mod measure;
 mod minimal;
 mod one_pixel;
-pub mod perceptual;
+pub mod ordered;
 pub mod parameters;
+pub mod perceptual;
 mod pgd;
 mod problem;
 pub mod registry;

@@ -28,6 +28,11 @@ impl Seed {
         Seed { rows: Some(rows.iter().map(|&r| self.position(r)).collect()), ..*self }
     }
 
+    // A seed for the given part of a search, after those before it.
+    pub(crate) fn later(&self, part: u64) -> Seed {
+        Seed { value: self.value ^ part.wrapping_mul(0x9E37_79B9_7F4A_7C15), ..self.clone() }
+    }
+
     fn position(&self, row: usize) -> usize {
         self.rows.as_ref().map_or(row, |rows| rows[row])
     }

@@ -3,8 +3,10 @@
 //! What is attacked is an image encoder, a graph from one image `[1, C, H, W]` to one embedding `[1, D]`, and the
 //! embeddings `[N, D]` of the texts that belong to images, by whatever reads them.
 
+mod c_pgc;
 mod etu;
 
+pub use c_pgc::CPgc;
 pub use etu::{Etu, FeatureUap};
 
 use crate::feature::{Rise, single};
@@ -87,6 +89,8 @@ mod tests {
     use super::*;
     use crate::feature::{encode, unit};
     use perturb_graph::eval;
+    use perturb_nn::{Adam, Trainer};
+    use std::sync::Arc;
 
     // Linear encoders of 2×2 images, for which all corners of the ball can be tried.
     struct Small {
@@ -150,6 +154,12 @@ mod tests {
         small.check(&Etu::default().fit(encoder, images, texts, &small.ball, &seed).unwrap(), 0.25, "ETU");
         let features = FeatureUap::default().fit(encoder, images, &small.ball, &seed).unwrap();
         small.check(&features, 1.0 - 1e-3, "features");
+        for attack in [CPgc::default(), CPgc { condition: false, ..CPgc::default() }] {
+            let attack = CPgc { width: 8, pairs: 8, ..attack };
+            let trainer =
+                Trainer { optimizer: Arc::new(Adam { learning_rate: 1e-2, ..Adam::default() }), ..CPgc::trainer(1) };
+            small.check(&attack.fit(encoder, images, texts, &small.ball, &trainer).unwrap(), 0.25, "C-PGC");
+        }
     }
 
     #[test]

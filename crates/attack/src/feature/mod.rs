@@ -8,6 +8,10 @@ mod rectified;
 
 pub use gray_box::GrayBox;
 pub use rectified::rectified;
+mod m_attack;
+
+pub use gray_box::GrayBox;
+pub use m_attack::MAttack;
 
 use crate::{Ascent, Attack, AttackError, Ball, Classifier, Criterion, Keep, Loss, Seed};
 use perturb_graph::{DType, Expr, Graph, GraphError, Tensor, substitute};

@@ -280,7 +280,8 @@ mod tests {
         let fit = |attack: AdversarialParameters, ball: &Ball| attack.fit(&graph, data, data, ball, 0).unwrap_err();
         assert!(matches!(fit(AdversarialParameters::default(), &ball), AttackError::Norm { .. }));
         let ball = Ball::new(Norm::Linf, 0.1, (0.0, 1.0)).unwrap();
-        let error = fit(AdversarialParameters { room: Room::Relative(-1.0), ..AdversarialParameters::default() }, &ball);
+        let error =
+            fit(AdversarialParameters { room: Room::Relative(-1.0), ..AdversarialParameters::default() }, &ball);
         assert!(matches!(error, AttackError::Training { .. }), "{error}");
     }
 }

@@ -266,8 +266,7 @@ mod tests {
     }
 
     fn objective(d: &[f32]) -> f64 {
-        let first: Vec<f64> =
-            (0..2).map(|j| (0..6).map(|i| f64::from(d[i] * W[2 * i + j])).sum()).collect();
+        let first: Vec<f64> = (0..2).map(|j| (0..6).map(|i| f64::from(d[i] * W[2 * i + j])).sum()).collect();
         let second: Vec<f64> = (0..2).map(|j| (0..2).map(|i| first[i] * f64::from(V[2 * i + j])).sum()).collect();
         let norm = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt().ln();
         norm(&first) + norm(&second)

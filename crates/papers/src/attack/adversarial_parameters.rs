@@ -97,7 +97,8 @@ impl Reproduction for AdversarialParameters {
         let mut depths = Vec::new();
         for layers in run.scaled(0..0, 2..7) {
             let graph = subject.train(&vec![64; layers - 1])?;
-            let (before, after) = (subject.accuracies(&graph)?.1, subject.accuracies(&subject.attack(&graph, GAMMA)?.0)?.1);
+            let (before, after) =
+                (subject.accuracies(&graph)?.1, subject.accuracies(&subject.attack(&graph, GAMMA)?.0)?.1);
             depths.push((layers as f64, before - after));
         }
         found.curve(DEPTH_CURVE, depths);
@@ -137,8 +138,7 @@ impl Subject<'_> {
         let x = Expr::input("image", [1, 1, 28, 28], DType::F32);
         let logits = perceptron(&x, hidden, CLASSES, self.run.seed);
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
-        let madry =
-            AdversarialTraining { epsilon: EPSILON, step: 0.04, steps: 4, ..AdversarialTraining::default() };
+        let madry = AdversarialTraining { epsilon: EPSILON, step: 0.04, steps: 4, ..AdversarialTraining::default() };
         trained(&graph, self.data, self.run, self.run.scaled(8, 20), Some(&madry))
     }
 
@@ -203,8 +203,13 @@ impl Subject<'_> {
         let criterion = Criterion::Misclassify { labels: self.data.test_labels[..count].to_vec() };
         let free = Ball::unbounded(Norm::L2, (0.0, 1.0))?;
         let model = Classifier::new(graph, BATCH)?;
-        let nearest =
-            Ddn::default().run(&model, &self.data.test.rows(0, count), &criterion, &free, &Seed::new(self.run.seed, 0))?;
+        let nearest = Ddn::default().run(
+            &model,
+            &self.data.test.rows(0, count),
+            &criterion,
+            &free,
+            &Seed::new(self.run.seed, 0),
+        )?;
         // What is misclassified as it is has distance 0.
         found.record(DISTANCE.of(arm), nearest.distances.iter().sum::<f64>() / count as f64)
     }

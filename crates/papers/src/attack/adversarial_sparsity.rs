@@ -85,10 +85,8 @@ impl Reproduction for AdversarialSparsity {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series =
-            [(AUGMENTED, Hue::Vermillion, Marker::Circle), (PLAIN, Hue::Blue, Marker::Square)].map(
-                |(arm, hue, marker)| mean_series(seeds, arm, arm, hue, marker),
-            );
+        let series = [(AUGMENTED, Hue::Vermillion, Marker::Circle), (PLAIN, Hue::Blue, Marker::Square)]
+            .map(|(arm, hue, marker)| mean_series(seeds, arm, arm, hue, marker));
         let chart = LineChart {
             description: "Share of directions within the angle of which a perturbation is found.".into(),
             x_label: "angle α, radians".into(),

@@ -224,11 +224,7 @@ impl Bench<'_> {
         let moved = flip.run(source, &triplets, &spatial, &anywhere, seed)?;
         let rise = Rise { ascent: Ascent { steps: 10, ..Ascent::bim() }, batch: flip.batch };
         let push = |images: &Tensor| flip.push(source, &triplets, images, &rise, &ball(1.0)?, seed);
-        let images = [
-            (PGD, push(&triplets.nearer)?),
-            (STADV, moved.inputs.clone()),
-            (COMBINED, push(&moved.inputs)?),
-        ];
+        let images = [(PGD, push(&triplets.nearer)?), (STADV, moved.inputs.clone()), (COMBINED, push(&moved.inputs)?)];
         for (arm, images) in &images {
             let flipped = flip.flipped(source, &triplets, images)?;
             if *arm != PGD {

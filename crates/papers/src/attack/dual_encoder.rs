@@ -6,7 +6,8 @@ use perturb_data::text::Vocabulary;
 use perturb_data::worlds::shapes::{Caption, Color, Hues, NounPhrase, Place, Radii, Scenes, ShapeKind, SizeName};
 use perturb_graph::{Conv, DType, Expr, Graph, Pool, Tensor};
 use perturb_nn::{
-    Adam, Cosine, Evaluator, Examples, Initializer, Layers, Parameters, Shuffled, Step, Trainer, flatten, losses,
+    Adam, Attention, Cosine, Evaluator, Examples, Initializer, Layers, Parameters, Shuffled, Step, Trainer, flatten,
+    losses,
 };
 use std::sync::Arc;
 
@@ -89,6 +90,10 @@ pub(super) enum Eye {
     Small,
     /// Two convolutions of 5×5 and a mean over 2×2.
     Wide,
+    /// Patches of 4×4 and a block of attention.
+    Patches,
+    /// Two convolutions of 3×3, each with the maximum over 2×2.
+    Pooled,
 }
 
 impl Eye {
@@ -106,6 +111,16 @@ impl Eye {
             Eye::Wide => {
                 let x = strided("conv1", &image, 12, 5, 2).gelu();
                 strided("conv2", &x, 24, 5, 2).gelu().avg_pool(Pool::square(2, 2))
+            }
+            Eye::Patches => {
+                let x = layers.at("patches").conv2d(&image, 24, 4, Conv::default().stride(4));
+                let x = x.reshape([image.shape()[0], 24, 64]).transpose(&[0, 2, 1]);
+                let x = layers.at("positions").learned_positions(&x);
+                layers.at("block").transformer_block(&x, &Attention::full(2))
+            }
+            Eye::Pooled => {
+                let x = strided("conv1", &image, 8, 3, 1).relu().max_pool(Pool::square(2, 2));
+                strided("conv2", &x, 16, 3, 1).relu().max_pool(Pool::square(2, 2))
             }
         };
         layers.at("embedding").linear(&flatten(&features), WIDTH)

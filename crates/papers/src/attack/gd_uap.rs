@@ -69,8 +69,11 @@ impl Reproduction for GdUap {
         };
         let range = Prior::Range { mean: MEAN, deviation: DEVIATION };
         let without = fit(run, &network, Prior::Blank(MEAN), EPSILON)?;
-        let arms =
-            [(NONE, without.clone()), (RANGE, fit(run, &network, range, EPSILON)?), (DATA, on_data(run, &network, &data)?)];
+        let arms = [
+            (NONE, without.clone()),
+            (RANGE, fit(run, &network, range, EPSILON)?),
+            (DATA, on_data(run, &network, &data)?),
+        ];
         for (arm, universal) in &arms {
             found.record(FOOLED.of(arm), fooled(universal, &network)?)?;
             found.record(TRANSFER.of(arm), fooled(universal, &other)?)?;

@@ -3,11 +3,13 @@
 mod adversarial_parameters;
 mod adversarial_sparsity;
 mod attacking_perceptual_metrics;
+mod c_pgc;
 mod captioner;
 mod cifar_networks;
 mod contrast_sets;
 mod deepfool;
 mod dual_encoder;
+mod embedding_map;
 mod etu;
 mod fgsm;
 mod gd_uap;
@@ -15,14 +17,18 @@ mod gray_box_captioning;
 mod harmless_perturbations;
 mod lasi;
 mod learning_from_perturbations;
+mod m_attack;
 mod padding_robustness;
 mod perceivers;
 mod photographs;
+mod quadattack;
 mod retrieval;
 mod segmenter;
+mod sentence_encoder;
 mod sparse_singular_vectors;
 mod subjects;
 mod triplets;
+mod vec2text;
 mod visual_questions;
 
 use crate::Reproduction;
@@ -32,6 +38,7 @@ pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &adversarial_parameters::AdversarialParameters,
     &adversarial_sparsity::AdversarialSparsity,
     &attacking_perceptual_metrics::AttackingPerceptualMetrics,
+    &c_pgc::CPgc,
     &contrast_sets::ContrastSets,
     &deepfool::DeepFool,
     &etu::Etu,
@@ -41,6 +48,9 @@ pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &harmless_perturbations::HarmlessPerturbations,
     &lasi::Lasi,
     &learning_from_perturbations::LearningFromPerturbations,
+    &m_attack::MAttack,
     &padding_robustness::PaddingRobustness,
+    &quadattack::QuadAttack,
     &sparse_singular_vectors::SparseSingularVectors,
+    &vec2text::Vec2Text,
 ];

@@ -116,8 +116,7 @@ impl Reproduction for SparseSingularVectors {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series =
-            |curve, name, hue, marker, bold| Series { bold, ..mean_series(seeds, curve, name, hue, marker) };
+        let series = |curve, name, hue, marker, bold| Series { bold, ..mean_series(seeds, curve, name, hue, marker) };
         let chart = LineChart {
             description: "Share of decisions changed, against the share of pixels that change.".into(),
             x_label: "share of pixels".into(),

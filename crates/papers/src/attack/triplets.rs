@@ -58,9 +58,8 @@ pub(super) fn draw(photographs: &Photographs, count: usize, seed: u64) -> Result
         farther.extend(distorted(strong)?);
     }
     // Some corruptions leave the range a little.
-    let images = |values: Vec<f32>| {
-        Tensor::new([count, 3, SIDE, SIDE], values.into_iter().map(|v| v.clamp(0.0, 1.0)).collect())
-    };
+    let images =
+        |values: Vec<f32>| Tensor::new([count, 3, SIDE, SIDE], values.into_iter().map(|v| v.clamp(0.0, 1.0)).collect());
     Ok(Triplets { reference: images(reference)?, nearer: images(nearer)?, farther: images(farther)? })
 }
 

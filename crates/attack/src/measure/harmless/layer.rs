@@ -1,11 +1,11 @@
-//! The affine map that a network begins with.
+//! The affine maps that a network begins and ends with.
 
 use crate::AttackError;
 use perturb_engine::{Executable, Options};
-use perturb_graph::{Expr, Graph, Op, Tensor, dependents, topological, vjp, vmap};
+use perturb_graph::{Expr, Graph, Op, Tensor, dependents, substitute, topological, vjp, vmap};
+use std::collections::HashSet;
 
-/// The affine map `A·x + b` from the input of a network to what its first nonlinear primitive sees: a dense layer or a
-/// convolution, with whatever normalises the input before it.
+/// An affine map `A·x + b` at the beginning or the end of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AffineLayer {
     /// A, row-major `[outputs, inputs]`.
@@ -17,8 +17,9 @@ pub struct AffineLayer {
 }
 
 impl AffineLayer {
-    /// The first layer of `model`, a graph of one input, as a matrix: one reverse pass for each of its outputs, all in one
-    /// run.
+    /// The first layer of `model`, a graph of one input: the map from the input to what the first nonlinear primitive sees,
+    /// a dense layer or a convolution with whatever normalises the input before it. One reverse pass for each of its
+    /// outputs, all in one run.
     ///
     /// # Errors
     /// If the graph has not one input, nothing nonlinear follows it, or the matrix would be too large.
@@ -27,17 +28,44 @@ impl AffineLayer {
             let reason = format!("it has {} inputs, not one", model.inputs.len());
             return Err(AttackError::NoAffineLayer { reason });
         };
-        let output = before_nonlinearity(model, input)?;
-        let count = output.shape().count();
-        let covector = Expr::try_input("covector", output.shape(), output.dtype())?;
-        let row = vjp(std::slice::from_ref(&output), std::slice::from_ref(input), &[covector.clone()])?.remove(0);
+        AffineLayer::between(std::slice::from_ref(input), &before_nonlinearity(model, input)?)
+    }
+
+    /// The last layer of `model`, a graph of one output: the map from what its last nonlinear primitives give, the
+    /// features, to the output. Where features of several primitives are added up, they stand one after another.
+    ///
+    /// # Errors
+    /// If the graph has not one output, or the matrix would be too large.
+    pub fn last(model: &Graph) -> Result<AffineLayer, AttackError> {
+        let [(_, output)] = &model.outputs[..] else {
+            let reason = format!("it has {} outputs, not one", model.outputs.len());
+            return Err(AttackError::NoAffineLayer { reason });
+        };
+        AffineLayer::between(&after_nonlinearity(model, output), output)
+    }
+
+    // What is affine in all of `from` together.
+    fn between(from: &[Expr], to: &Expr) -> Result<AffineLayer, AttackError> {
+        let count = to.shape().count();
+        let covector = Expr::try_input("covector", to.shape(), to.dtype())?;
+        let rows = vjp(std::slice::from_ref(to), from, &[covector.clone()])?;
         let identity: Vec<f64> = (0..count * count).map(|i| f64::from(u8::from(i % (count + 1) == 0))).collect();
-        let identity = Tensor::from_f64(output.shape().prepend(count), output.dtype(), identity)?;
-        let matrix = vmap(&[row], &[(covector, Expr::constant(identity))], count)?.remove(0);
-        let zero = Tensor::from_f64(input.shape(), input.dtype(), vec![0.0; input.shape().count()])?;
-        let exe = Executable::compile(&[matrix, output], std::slice::from_ref(input), &Options::default())?;
-        let found = exe.run(&[&zero])?;
-        Ok(AffineLayer { matrix: found[0].to_f64_vec(), bias: found[1].to_f64_vec(), inputs: input.shape().count() })
+        let identity = Tensor::from_f64(to.shape().prepend(count), to.dtype(), identity)?;
+        let parts = vmap(&rows, &[(covector, Expr::constant(identity))], count)?;
+        let parts = parts.iter().map(|part| part.try_reshape([count, part.shape().count() / count]));
+        let matrix = Expr::try_concat(&parts.collect::<Result<Vec<_>, _>>()?, 1)?;
+        let zeros = from.iter().map(|x| (x.clone(), x.like(0.0))).collect::<Vec<_>>();
+        let bias = substitute(std::slice::from_ref(to), &zeros)?.remove(0);
+        let exe = Executable::compile(&[matrix, bias], &[], &Options::default())?;
+        let found = exe.run(&[])?;
+        let inputs = from.iter().map(|x| x.shape().count()).sum();
+        Ok(AffineLayer { matrix: found[0].to_f64_vec(), bias: found[1].to_f64_vec(), inputs })
+    }
+
+    /// `A·Aᵀ`, row-major `[outputs, outputs]`.
+    pub fn products(&self) -> Vec<f64> {
+        let rows = || self.matrix.chunks_exact(self.inputs);
+        rows().flat_map(|a| rows().map(move |b| a.iter().zip(b).map(|(a, b)| a * b).sum())).collect()
     }
 
     /// Number of outputs.
@@ -106,4 +134,23 @@ fn before_nonlinearity(model: &Graph, input: &Expr) -> Result<Expr, AttackError>
         };
     }
     Err(none("nothing nonlinear follows the input"))
+}
+
+// The nearest nodes before `output` that are not linear in what varies with the inputs, or are inputs themselves.
+fn after_nonlinearity(model: &Graph, output: &Expr) -> Vec<Expr> {
+    let varies = dependents(std::slice::from_ref(output), &model.inputs);
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    let mut pending = vec![output.clone()];
+    while let Some(node) = pending.pop() {
+        if !varies.contains(&node.id()) || !seen.insert(node.id()) {
+            continue;
+        }
+        let varying: Vec<bool> = node.inputs().iter().map(|i| varies.contains(&i.id())).collect();
+        let linear = node.op().primitive().is_some_and(|p| p.linear_in(&varying).is_some());
+        match linear && !matches!(node.op(), Op::StopGradient(_)) && !node.inputs().is_empty() {
+            true => pending.extend(node.inputs().iter().cloned()),
+            false => found.push(node),
+        }
+    }
+    found
 }

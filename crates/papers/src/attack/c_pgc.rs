@@ -1,0 +1,224 @@
+//! One Perturbation is Enough: On Generating Universal Adversarial Perturbations against Vision-Language Pre-training Models
+//! (Fang et al. 2024).
+//!
+//! Claim: a generator that attends to texts, trained by a contrastive loss turned round, makes one perturbation that pushes
+//! images out of the region of their texts, across models. Here two small encoders of different architecture find the
+//! captions of `shapes` pictures; a perturbation is fitted to 512 pairs of one of them, and what counts is by how much the
+//! share of images that find their caption (R@1) falls, there and with the other encoder. Baselines: sign noise; GD-UAP,
+//! which raises the activations of all nonlinear layers and sees no data; the perturbation that takes embeddings away from
+//! the clean ones. Ablations: without the farthest text, without the condition.
+//!
+//! The perturbation of texts is not reproduced: encoders here read words, not word embeddings.
+
+use super::dual_encoder::{DualEncoder, SIDE};
+use super::embedding_map::embedding_map;
+use super::retrieval::{Retrieval, sign_noise};
+use crate::curves::mean_series;
+use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
+use perturb_attack::cross_modal::{CPgc as Attacker, FeatureUap};
+use perturb_attack::feature::Rise;
+use perturb_attack::{Ascent, Ball, Norm, Seed, Start, Universal};
+use perturb_graph::{DType, Expr, Graph, Tensor, substitute, topological};
+use perturb_nn::{Adam, Cosine, Trainer};
+use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::picture::Picture;
+use std::sync::Arc;
+
+pub struct CPgc;
+
+const CPGC: &str = "C-PGC";
+const UNPULLED: &str = "without the farthest text";
+const UNTOLD: &str = "without the condition";
+const FEATURES: &str = "feature distance";
+const GD_UAP: &str = "GD-UAP";
+const NOISE: &str = "sign noise";
+const BEST: &str = "best baseline";
+const CLEAN: &str = "clean";
+
+const RECALL: Quantity = Quantity::share("R@1, the worse encoder");
+const WHITE: Quantity = Quantity::real("fall of R@1, white-box");
+const TRANSFER: Quantity = Quantity::real("fall of R@1, transfer");
+const CURVE: &str = "fall of R@1, white-box, against ε";
+const FEATURES_CURVE: &str = "fall of R@1, white-box, against ε, feature distance";
+
+const EPSILON: f64 = 12.0 / 255.0;
+
+impl Reproduction for CPgc {
+    fn slug(&self) -> &'static str {
+        "c-pgc"
+    }
+
+    fn claim(&self) -> Claim {
+        let difference = |quantity: Quantity, over| Estimator::Difference(quantity.of(CPGC), quantity.of(over));
+        Claim {
+            method: CPGC,
+            baselines: &[BEST, NOISE, GD_UAP, FEATURES, UNPULLED, UNTOLD, CLEAN],
+            seeds: 5,
+            preconditions: vec![Estimator::Level(RECALL.of(CLEAN)).at_least(0.5)],
+            rules: vec![difference(WHITE, BEST).at_least(0.05), difference(TRANSFER, NOISE).at_least(0.05)],
+        }
+    }
+
+    fn run(&self, run: &Run) -> Result<Measurements, RunError> {
+        let mut found = Measurements::new();
+        let trial = Trial { run, retrieval: Retrieval::train(run)? };
+        let clean = trial.retrieval.clean;
+        found.record(RECALL.of(CLEAN), clean[0].min(clean[1]))?;
+        let full = Attacker::default();
+        let ball = Ball::new(Norm::Linf, EPSILON, (0.0, 1.0))?;
+        let noise = sign_noise(&[3, SIDE, SIDE], &ball, run.seed)?;
+        let mut best = f64::NEG_INFINITY;
+        for arm in [NOISE, GD_UAP, FEATURES] {
+            run.progress(0.4, arm);
+            let fitted = match arm {
+                NOISE => [noise.clone(), noise.clone()],
+                GD_UAP => trial.each(|encoder, _| trial.data_free(&encoder.image, &ball))?,
+                _ => trial.each(|encoder, _| trial.features(encoder, &ball))?,
+            };
+            best = best.max(trial.record(&mut found, arm, &fitted)?);
+        }
+        found.record(WHITE.of(BEST), best)?;
+        let arms = [
+            (CPGC, full.clone()),
+            (UNPULLED, Attacker { farthest: false, ..full.clone() }),
+            (UNTOLD, Attacker { condition: false, ..full.clone() }),
+        ];
+        for (i, (arm, attack)) in arms.iter().enumerate() {
+            run.progress(0.5 + 0.15 * i as f64, arm);
+            let fitted = trial.each(|encoder, texts| trial.generated(attack, encoder, texts, &ball))?;
+            trial.record(&mut found, arm, &fitted)?;
+            if *arm == CPGC {
+                show(&mut found, &fitted[0])?;
+                trial.map(&mut found, &fitted[0])?;
+            }
+        }
+        trial.curves(&mut found, &full)?;
+        Ok(found)
+    }
+
+    fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
+        let series =
+            [(CURVE, CPGC, Hue::Vermillion, Marker::Circle), (FEATURES_CURVE, FEATURES, Hue::Blue, Marker::Square)];
+        let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
+            bold: name == CPGC,
+            ..mean_series(seeds, curve, name, hue, marker)
+        });
+        let chart = LineChart {
+            description: "Fall of R@1 of the encoder that a perturbation was fitted to, against its size.".into(),
+            x_label: "ε · 255".into(),
+            y_label: "fall of R@1".into(),
+            x_range: (0.0, 16.0),
+            y_range: (0.0, 1.0),
+            percent: true,
+            series: series.collect(),
+            regions: Vec::new(),
+        };
+        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
+        vec![Figure { name: "white-box", caption: caption.into(), chart }]
+    }
+}
+
+struct Trial<'a> {
+    run: &'a Run<'a>,
+    retrieval: Retrieval,
+}
+
+impl Trial<'_> {
+    /// A perturbation fitted to each of the encoders.
+    fn each(
+        &self,
+        fit: impl Fn(&DualEncoder, &Tensor) -> Result<Universal, RunError>,
+    ) -> Result<[Universal; 2], RunError> {
+        let Retrieval { encoders, texts, .. } = &self.retrieval;
+        Ok([fit(&encoders[0], &texts[0])?, fit(&encoders[1], &texts[1])?])
+    }
+
+    /// Records by how much they lower R@1 of their own and of the other encoder; gives the former.
+    fn record(
+        &self,
+        found: &mut Measurements,
+        arm: &'static str,
+        [first, second]: &[Universal; 2],
+    ) -> Result<f64, RunError> {
+        let (a, b) = (self.retrieval.drops(first)?, self.retrieval.drops(second)?);
+        found.record(WHITE.of(arm), 0.5 * (a[0] + b[1]))?;
+        found.record(TRANSFER.of(arm), 0.5 * (a[1] + b[0]))?;
+        Ok(0.5 * (a[0] + b[1]))
+    }
+
+    fn generated(
+        &self,
+        attack: &Attacker,
+        encoder: &DualEncoder,
+        texts: &Tensor,
+        ball: &Ball,
+    ) -> Result<Universal, RunError> {
+        // Fewer steps than the authors', and larger ones.
+        let adam = Adam { learning_rate: 2e-3, beta1: 0.5, ..Adam::default() };
+        let trainer = Trainer {
+            epochs: self.run.scaled(6, 40),
+            optimizer: Arc::new(adam),
+            schedule: Arc::new(Cosine::default()),
+            ..Attacker::trainer(self.run.seed)
+        };
+        Ok(attack.fit(&encoder.image, &self.retrieval.images, texts, ball, &trainer)?)
+    }
+
+    fn features(&self, encoder: &DualEncoder, ball: &Ball) -> Result<Universal, RunError> {
+        let seed = Seed::new(self.run.seed, 0);
+        Ok(FeatureUap::default().fit(&encoder.image, &self.retrieval.images, ball, &seed)?)
+    }
+
+    /// The perturbation that raises the logarithms of the lengths of what nonlinear layers give, for a grey image (Mopuri,
+    /// Ganeshan and Babu 2018).
+    fn data_free(&self, encoder: &Graph, ball: &Ball) -> Result<Universal, RunError> {
+        let delta = Expr::input("delta", [1, 3, SIDE, SIDE], DType::F32);
+        let seen = [(encoder.inputs[0].clone(), delta.offset(0.5))];
+        let output = substitute(&[encoder.outputs[0].1.clone()], &seen)?;
+        let active = |node: &Expr| ["relu", "erf"].contains(&node.op().name());
+        let lengths = topological(&output).into_iter().filter(active);
+        let lengths = lengths.map(|node| node.square().sum().offset(1e-12).log().reshape([1, 1]));
+        let score = Expr::try_concat(&lengths.collect::<Vec<_>>(), 1)?.reduce_sum(&[1], true);
+        let score = Graph::new(vec![delta], vec![("score".into(), score)])?;
+        let ascent = Ascent { name: GD_UAP, steps: 100, relative_step: 0.0125, start: Start::Uniform, ..Ascent::bim() };
+        let reach = Ball::new(Norm::Linf, ball.epsilon(), (f64::NEG_INFINITY, f64::INFINITY))?;
+        let zero = Tensor::full([1, 3, SIDE, SIDE], 0.0f32);
+        let found = Rise { ascent, batch: 1 }.run(&score, &zero, None, &reach, &Seed::new(self.run.seed, 0))?;
+        Ok(Universal::new(found.reshape([3, SIDE, SIDE])?, *ball)?)
+    }
+
+    fn curves(&self, found: &mut Measurements, attack: &Attacker) -> Result<(), RunError> {
+        for (curve, arm) in [(CURVE, CPGC), (FEATURES_CURVE, FEATURES)] {
+            let mut points = vec![(0.0, 0.0), (255.0 * EPSILON, found.value(WHITE.of(arm)).unwrap_or(0.0))];
+            for size in self.run.scaled(&[][..], &[4.0, 8.0, 16.0][..]) {
+                let ball = Ball::new(Norm::Linf, size / 255.0, (0.0, 1.0))?;
+                let [first, second] = self.each(|encoder, texts| match arm {
+                    CPGC => self.generated(attack, encoder, texts, &ball),
+                    _ => self.features(encoder, &ball),
+                })?;
+                let (a, b) = (self.retrieval.drops(&first)?, self.retrieval.drops(&second)?);
+                points.push((*size, 0.5 * (a[0] + b[1])));
+            }
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            found.curve(curve, points);
+        }
+        Ok(())
+    }
+
+    /// Embeddings of clean and of perturbed images, in the plane of the largest variance of both together.
+    fn map(&self, found: &mut Measurements, universal: &Universal) -> Result<(), RunError> {
+        let (encoder, images) = (&self.retrieval.encoders[0], &self.retrieval.test.images);
+        let [clean, moved] = [encoder.see(images)?, encoder.see(&universal.apply(images)?)?];
+        let picture = embedding_map(&clean, &moved)?;
+        found.image("embeddings of images, blue, and of the perturbed images, red", &picture);
+        Ok(())
+    }
+}
+
+fn show(found: &mut Measurements, universal: &Universal) -> Result<(), RunError> {
+    let grey = vec![0.5; 3 * SIDE * SIDE];
+    let moved: Vec<f32> = grey.iter().zip(universal.delta.as_slice::<f32>()).map(|(g, d)| g + d).collect();
+    let [grey, moved] = [&grey, &moved].map(|values| Picture::new(values, [3, SIDE, SIDE]));
+    found.image("the perturbation, 10 times", &grey?.perturbation_png(&moved?, 10.0, 6)?);
+    Ok(())
+}
