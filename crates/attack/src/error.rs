@@ -131,8 +131,8 @@ pub enum AttackError {
     /// An ensemble without members.
     #[error("there are no attacks to run")]
     NoAttacks,
-    /// A network that the attack trains cannot be trained.
-    #[error("the attack's own network cannot be trained: {reason}")]
+    /// The training that an attack consists of, or needs, fails.
+    #[error("the attack's training fails: {reason}")]
     Training {
         /// What went wrong.
         reason: String,
@@ -154,22 +154,6 @@ pub enum AttackError {
     /// The model cannot be compiled or run.
     #[error(transparent)]
     Engine(#[from] perturb_engine::EngineError),
-    /// The training that an attack on weights consists of fails.
-    #[error("training fails: {reason}")]
-    Training {
-        /// Why.
-        reason: String,
-    },
-}
-
-impl From<perturb_nn::TrainError> for AttackError {
-    fn from(error: perturb_nn::TrainError) -> AttackError {
-        match error {
-            perturb_nn::TrainError::Graph(error) => AttackError::Graph(error),
-            perturb_nn::TrainError::Engine(error) => AttackError::Engine(error),
-            other => AttackError::Training { reason: other.to_string() },
-        }
-    }
 }
 
 impl From<perturb_nn::TrainError> for AttackError {

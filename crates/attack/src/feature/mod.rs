@@ -4,14 +4,12 @@
 //! models that use the embedding are never run.
 
 mod gray_box;
+mod m_attack;
 mod rectified;
 
 pub use gray_box::GrayBox;
-pub use rectified::rectified;
-mod m_attack;
-
-pub use gray_box::GrayBox;
 pub use m_attack::MAttack;
+pub use rectified::rectified;
 
 use crate::{Ascent, Attack, AttackError, Ball, Classifier, Criterion, Keep, Loss, Seed};
 use perturb_graph::{DType, Expr, Graph, GraphError, Tensor, substitute};

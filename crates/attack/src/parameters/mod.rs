@@ -8,7 +8,7 @@ use crate::problem::require;
 use crate::{AttackError, Ball, Norm};
 use perturb_graph::{DType, Expr, Graph, Tensor, grad, substitute};
 use perturb_nn::{
-    Adam, Callback, Control, Evaluator, Examples, Hook, Parameters, Shuffled, Step, TrainError, Trainer, losses,
+    Adam, Callback, Control, Evaluator, Examples, Parameters, Shuffled, Step, TrainError, Trainer, losses,
 };
 
 /// The adversarial parameter attack (Yu, Wang and Gao 2023): weights that are nearly those of a network, and classify
