@@ -8,7 +8,7 @@ use crate::problem::require;
 use crate::{AttackError, Ball, Norm};
 use perturb_graph::{DType, Expr, Graph, Tensor, grad, substitute};
 use perturb_nn::{
-    Adam, Callback, Control, Evaluator, Examples, Hook, Parameters, Shuffled, Step, TrainError, Trainer, losses,
+    Adam, Callback, Control, Evaluator, Examples, Parameters, Shuffled, Step, TrainError, Trainer, losses,
 };
 
 /// The adversarial parameter attack (Yu, Wang and Gao 2023): weights that are nearly those of a network, and classify
@@ -280,7 +280,8 @@ mod tests {
         let fit = |attack: AdversarialParameters, ball: &Ball| attack.fit(&graph, data, data, ball, 0).unwrap_err();
         assert!(matches!(fit(AdversarialParameters::default(), &ball), AttackError::Norm { .. }));
         let ball = Ball::new(Norm::Linf, 0.1, (0.0, 1.0)).unwrap();
-        let error = fit(AdversarialParameters { room: Room::Relative(-1.0), ..AdversarialParameters::default() }, &ball);
+        let error =
+            fit(AdversarialParameters { room: Room::Relative(-1.0), ..AdversarialParameters::default() }, &ball);
         assert!(matches!(error, AttackError::Training { .. }), "{error}");
     }
 }

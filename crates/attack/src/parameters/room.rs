@@ -45,7 +45,8 @@ fn within_share(updated: &mut Updated, share: f64) {
 }
 
 fn within_length(updated: &mut [Updated], length: f64) {
-    let moved: Vec<(Expr, Expr)> = updated.iter().map(start).zip(&*updated).map(|(s, u)| (s.clone(), u.next.sub(&s))).collect();
+    let moved: Vec<(Expr, Expr)> =
+        updated.iter().map(start).zip(&*updated).map(|(s, u)| (s.clone(), u.next.sub(&s))).collect();
     let Some(square) = moved.iter().map(|(_, d)| d.square().sum()).reduce(|a, b| a.add(&b)) else { return };
     let norm = square.sqrt();
     // At most 1, and 1 where nothing has moved.

@@ -242,9 +242,11 @@ impl<'a> Judged<'a> {
     /// Whether the fooling rate has not risen for so many looks.
     fn look(&mut self, universal: &Universal, patience: usize) -> Result<bool, AttackError> {
         let rate = universal.success_rate(self.model, &self.proxies, &self.clean)?;
-        match &self.best {
-            Some((best, _)) if rate <= *best => self.waited += 1,
-            _ => (self.best, self.waited) = (Some((rate, universal.clone())), 0),
+        let best = self.best.as_ref().map_or(f64::NEG_INFINITY, |(best, _)| *best);
+        self.waited = if rate > best { 0 } else { self.waited + 1 };
+        // Of equals the last, which has climbed further.
+        if rate >= best {
+            self.best = Some((rate, universal.clone()));
         }
         Ok(self.waited >= patience)
     }
@@ -266,8 +268,7 @@ mod tests {
     }
 
     fn objective(d: &[f32]) -> f64 {
-        let first: Vec<f64> =
-            (0..2).map(|j| (0..6).map(|i| f64::from(d[i] * W[2 * i + j])).sum()).collect();
+        let first: Vec<f64> = (0..2).map(|j| (0..6).map(|i| f64::from(d[i] * W[2 * i + j])).sum()).collect();
         let second: Vec<f64> = (0..2).map(|j| (0..2).map(|i| first[i] * f64::from(V[2 * i + j])).sum()).collect();
         let norm = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt().ln();
         norm(&first) + norm(&second)

@@ -231,11 +231,8 @@ impl Excitation {
         let covector = relative.sign().mul(&magnitude);
         let raised = vjp(z, x, &[covector])?.remove(0).reduce_sum(&[0], false);
         let power = magnitude.mul(&relative.abs()).sum();
-        let exe = Executable::compile(
-            &[raised, power, largest],
-            &[x[0].clone(), direction, counted],
-            &Options::default(),
-        )?;
+        let exe =
+            Executable::compile(&[raised, power, largest], &[x[0].clone(), direction, counted], &Options::default())?;
         let example = match input.shape().split_first() {
             Some((1, rest)) if !rest.is_empty() => Shape::from(rest),
             _ => input.shape().clone(),
@@ -361,7 +358,8 @@ mod tests {
         let found = attack.direction(&layer(&a), &Tensor::full([1, 1, N], 0.5f32), &Seed::new(0, 0)).unwrap();
         assert_eq!(found.direction.iter().filter(|v| **v != 0.0).count(), 1);
         assert!(found.direction.iter().any(|v| v.abs() == 1.0));
-        let error = TPower { q: 0.5, ..attack }.direction(&layer(&a), &Tensor::full([1, 1, N], 0.5f32), &Seed::new(0, 0));
+        let error =
+            TPower { q: 0.5, ..attack }.direction(&layer(&a), &Tensor::full([1, 1, N], 0.5f32), &Seed::new(0, 0));
         assert!(matches!(error, Err(AttackError::Hyperparameter { name: "q", .. })));
     }
 

@@ -58,9 +58,9 @@ impl Reproduction for GdUap {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let data = cifar(run, run.scaled([5000, 300], [10_000, 2000]))?;
-        let epochs = run.scaled(5, 10);
-        let [network, other] = [Plan::Strided, Plan::Pooled].map(|plan| Network::train(plan, &data, run, epochs, None));
+        let data = cifar(run, run.scaled([6000, 300], [10_000, 2000]))?;
+        let epochs = run.scaled(6, 12);
+        let [network, other] = [Plan::Spread, Plan::Early].map(|plan| Network::train(plan, &data, run, epochs, None));
         let (network, other) = (network?, other?);
         found.record(ACCURACY.of(CLEAN), network.accuracy.min(other.accuracy))?;
         run.progress(0.5, "perturbations");
@@ -69,8 +69,11 @@ impl Reproduction for GdUap {
         };
         let range = Prior::Range { mean: MEAN, deviation: DEVIATION };
         let without = fit(run, &network, Prior::Blank(MEAN), EPSILON)?;
-        let arms =
-            [(NONE, without.clone()), (RANGE, fit(run, &network, range, EPSILON)?), (DATA, on_data(run, &network, &data)?)];
+        let arms = [
+            (NONE, without.clone()),
+            (RANGE, fit(run, &network, range, EPSILON)?),
+            (DATA, on_data(run, &network, &data)?),
+        ];
         for (arm, universal) in &arms {
             found.record(FOOLED.of(arm), fooled(universal, &network)?)?;
             found.record(TRANSFER.of(arm), fooled(universal, &other)?)?;

@@ -54,10 +54,9 @@ impl Segmenter {
         let layers = Layers::new(Initializer::he(seed));
         let logits = |image: &Expr| {
             let image = image.offset(-0.5).scale(3.0 / f64::from(CONTRAST));
-            let conv =
-                |name: &str, x: &Expr, out, window, stride| {
-                    layers.at(name).conv2d(x, out, window, Conv::same().stride(stride))
-                };
+            let conv = |name: &str, x: &Expr, out, window, stride| {
+                layers.at(name).conv2d(x, out, window, Conv::same().stride(stride))
+            };
             let first = conv("conv1", &image, 16, 5, 2).relu();
             let third = conv("conv3", &conv("conv2", &first, 24, 3, 1).relu(), 24, 3, 1).relu();
             conv("classes", &third, CLASSES, 3, 1)
@@ -69,8 +68,7 @@ impl Segmenter {
         let rows = logits(&image).transpose(&[0, 2, 3, 1]).reshape([places, CLASSES]);
         step.minimize(losses::cross_entropy_of_labels(&rows, &class.reshape([places])));
         let examples = Examples::new("image", pictures.images.clone())?.with("class", pictures.classes.clone())?;
-        let trainer =
-            Trainer { epochs, seed, ..Trainer::with(Adam { learning_rate: 3e-3, ..Adam::default() }) };
+        let trainer = Trainer { epochs, seed, ..Trainer::with(Adam { learning_rate: 3e-3, ..Adam::default() }) };
         let trained = trainer.fit(step, &Shuffled::new(examples, BATCH)?, &mut [])?;
         let x = Expr::input("image", [1, 3, SIDE, SIDE], DType::F32);
         let graph = Graph::new(vec![x.clone()], vec![("logits".into(), logits(&x))])?;
@@ -83,7 +81,8 @@ impl Segmenter {
         let logits = exe.run(&[&images.reshape(&exe.input_shapes().next().ok_or_else(no_input)?[..])?])?.remove(0);
         let area = GRID * GRID;
         let (mut common, mut either) = ([0.0; CLASSES], [0.0; CLASSES]);
-        let rows = logits.as_slice::<f32>().chunks_exact(CLASSES * area).zip(truth.as_slice::<i64>().chunks_exact(area));
+        let rows =
+            logits.as_slice::<f32>().chunks_exact(CLASSES * area).zip(truth.as_slice::<i64>().chunks_exact(area));
         for (z, truth) in rows {
             for (at, &class) in truth.iter().enumerate() {
                 let score = |k: usize| z[k * area + at];
@@ -97,7 +96,8 @@ impl Segmenter {
                 }
             }
         }
-        Ok((0..CLASSES).map(|k| if either[k] > 0.0 { common[k] / either[k] } else { 0.0 }).sum::<f64>() / CLASSES as f64)
+        Ok((0..CLASSES).map(|k| if either[k] > 0.0 { common[k] / either[k] } else { 0.0 }).sum::<f64>()
+            / CLASSES as f64)
     }
 }
 

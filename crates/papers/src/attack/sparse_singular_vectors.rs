@@ -37,7 +37,7 @@ const CURVE: &str = "decisions changed against the share of pixels";
 const RANDOM_CURVE: &str = "decisions changed against the share of pixels, random signs";
 
 const PIXELS: f64 = 0.05;
-const EPSILON: f64 = 0.6;
+const EPSILON: f64 = 0.4;
 const SAMPLES: usize = 256;
 
 impl Reproduction for SparseSingularVectors {
@@ -64,9 +64,9 @@ impl Reproduction for SparseSingularVectors {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let data = cifar(run, run.scaled([5000, 300], [10_000, 2000]))?;
-        let epochs = run.scaled(5, 10);
-        let networks = [Plan::Strided, Plan::Pooled].map(|plan| Network::train(plan, &data, run, epochs, None));
+        let data = cifar(run, run.scaled([6000, 300], [10_000, 2000]))?;
+        let epochs = run.scaled(6, 12);
+        let networks = [Plan::Spread, Plan::Early].map(|plan| Network::train(plan, &data, run, epochs, None));
         let [network, other] = networks;
         let (network, other) = (network?, other?);
         found.record(ACCURACY.of(SPARSE), network.accuracy.min(other.accuracy))?;
@@ -116,8 +116,7 @@ impl Reproduction for SparseSingularVectors {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series =
-            |curve, name, hue, marker, bold| Series { bold, ..mean_series(seeds, curve, name, hue, marker) };
+        let series = |curve, name, hue, marker, bold| Series { bold, ..mean_series(seeds, curve, name, hue, marker) };
         let chart = LineChart {
             description: "Share of decisions changed, against the share of pixels that change.".into(),
             x_label: "share of pixels".into(),
@@ -157,9 +156,9 @@ impl Fitting<'_> {
         let clean = super::cifar_networks::decisions(&self.network.model, &self.validation)?;
         let mut best = (f64::NEG_INFINITY, (0, 1.0));
         for layer in 0..self.layers.outputs.len() {
-            for q in [1.0, 2.0, 5.0] {
-                let attack = TPower { q, pixels: PIXELS, ..TPower::default() };
-                let universal = self.fit(&attack, layer, SAMPLES, EPSILON)?;
+            for q in [2.0, 3.0, 5.0] {
+                let attack = TPower { q, pixels: PIXELS, iterations: 20, ..TPower::default() };
+                let universal = self.fit(&attack, layer, 64, EPSILON)?;
                 let rate = universal.success_rate(&self.network.model, &self.validation, &clean)?;
                 eprintln!("layer {layer} q {q}: {rate}");
                 if rate > best.0 {
