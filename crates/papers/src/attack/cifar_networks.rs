@@ -3,8 +3,8 @@
 //! They are as deep as time allows: what one perturbation does to all images grows from layer to layer.
 
 use super::subjects::{BATCH, CLASSES, accuracy};
+use crate::RunError;
 use crate::training::Split;
-use crate::{Run, RunError};
 use perturb_attack::{Classifier, Criterion};
 use perturb_graph::{Conv, DType, Expr, Graph, Tensor};
 use perturb_nn::{Adam, Cosine, Examples, Hook, Initializer, Layers, Shuffled, Step, Trainer, flatten};
@@ -57,26 +57,31 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub fn train(
-        plan: Plan,
+    pub fn train(plan: Plan, data: &Split, seed: u64, epochs: usize) -> Result<Network, RunError> {
+        Network::tune(&plan.graph(seed)?, data, seed, epochs, 3e-3, None)
+    }
+
+    /// Trains a network on from the weights that it has.
+    pub fn tune(
+        graph: &Graph,
         data: &Split,
-        run: &Run,
+        seed: u64,
         epochs: usize,
+        learning_rate: f64,
         hook: Option<&dyn Hook>,
     ) -> Result<Network, RunError> {
-        let graph = plan.graph(run.seed)?;
-        let mut step = Step::classifier(&graph, BATCH)?;
+        let mut step = Step::classifier(graph, BATCH)?;
         if let Some(hook) = hook {
             step.apply(hook)?;
         }
         let batches = Shuffled::new(Examples::labelled(data.train.clone(), &data.train_labels, CLASSES)?, BATCH)?;
         let trainer = Trainer {
             epochs,
-            seed: run.seed,
+            seed,
             schedule: Arc::new(Cosine { warm_up: 20, floor: 0.0 }),
-            ..Trainer::with(Adam { learning_rate: 3e-3, ..Adam::default() })
+            ..Trainer::with(Adam { learning_rate, ..Adam::default() })
         };
-        let graph = trainer.fit(step, &batches, &mut [])?.parameters.bind(&graph)?;
+        let graph = trainer.fit(step, &batches, &mut [])?.parameters.bind(graph)?;
         let model = Classifier::new(&graph, BATCH)?;
         let accuracy = accuracy(&model, &data.test, &data.test_labels)?;
         let clean = decisions(&model, &data.test)?;
@@ -90,4 +95,13 @@ pub(super) fn decisions(model: &Classifier, images: &Tensor) -> Result<Criterion
     let labels: Option<Vec<usize>> = labels.collect();
     let labels = labels.ok_or_else(|| RunError::Measurement("the network gives no decision".into()))?;
     Ok(Criterion::Misclassify { labels })
+}
+
+/// Trains two networks beside each other: steps of so small ones do not fill two cores.
+pub(super) fn both<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T + Send) -> (T, T) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(second);
+        let one = first();
+        (one, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }

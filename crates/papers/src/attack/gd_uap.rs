@@ -4,7 +4,7 @@
 //! data and for any task; to know the data's range helps. Here: convolutional networks of CIFAR-10 at ε = 10/255, and a
 //! network that segments `shapes` pictures. Baselines: the best of ten random signs; UAP on 64 images.
 
-use super::cifar_networks::{DEVIATION, MEAN, Network, Plan};
+use super::cifar_networks::{DEVIATION, MEAN, Network, Plan, both};
 use super::retrieval::sign_noise;
 use super::segmenter::{Pictures, Segmenter};
 use super::subjects::cifar;
@@ -59,8 +59,9 @@ impl Reproduction for GdUap {
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
         let data = cifar(run, run.scaled([6000, 300], [10_000, 2000]))?;
-        let epochs = run.scaled(6, 12);
-        let [network, other] = [Plan::Spread, Plan::Early].map(|plan| Network::train(plan, &data, run, epochs, None));
+        let (epochs, seed) = (run.scaled(6, 12), run.seed);
+        let train = |plan| Network::train(plan, &data, seed, epochs);
+        let (network, other) = both(|| train(Plan::Spread), || train(Plan::Early));
         let (network, other) = (network?, other?);
         found.record(ACCURACY.of(CLEAN), network.accuracy.min(other.accuracy))?;
         run.progress(0.5, "perturbations");

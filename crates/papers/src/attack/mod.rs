@@ -13,6 +13,7 @@ mod gray_box_captioning;
 mod harmless_perturbations;
 mod learning_from_perturbations;
 mod retrieval;
+mod robust_features_ib;
 mod segmenter;
 mod sparse_singular_vectors;
 mod subjects;
@@ -31,5 +32,6 @@ pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &gray_box_captioning::GrayBoxCaptioning,
     &harmless_perturbations::HarmlessPerturbations,
     &learning_from_perturbations::LearningFromPerturbations,
+    &robust_features_ib::RobustFeaturesIb,
     &sparse_singular_vectors::SparseSingularVectors,
 ];
