@@ -3,12 +3,18 @@
 //! An encoder is a graph from one image `[1, C, H, W]` to one embedding `[1, D]`, whatever is done to pixels included; the
 //! models that use the embedding are never run.
 
+mod bottleneck;
+mod cut;
 mod gray_box;
 mod m_attack;
+mod non_robust;
 mod rectified;
 
+pub use bottleneck::{Bottleneck, Distilled};
+pub use cut::Cut;
 pub use gray_box::GrayBox;
 pub use m_attack::MAttack;
+pub use non_robust::NonRobustAttack;
 pub use rectified::rectified;
 
 use crate::{Ascent, Attack, AttackError, Ball, Classifier, Criterion, Keep, Loss, Seed};

@@ -17,12 +17,13 @@ use perturb_nn::{
 /// true one. After every step the weights are brought back into their [`Room`].
 ///
 /// Of the weights after each epoch, those with the lowest accuracy under perturbations are kept, provided that the clean
-/// accuracy has not fallen by more than `max_drop`; both are measured on a validation split.
+/// accuracy has not fallen by more than `max_drop`; both are measured on a validation split. Where it has fallen by more,
+/// β becomes a quarter smaller for the next epoch, else a quarter larger.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdversarialParameters {
     /// How far weights may move.
     pub room: Room,
-    /// β.
+    /// β at the start.
     pub weight: f64,
     /// Steps of the descent that finds η, each of `2.5·ε/ascents`.
     pub ascents: usize,
@@ -37,6 +38,8 @@ pub struct AdversarialParameters {
 }
 
 const NAME: &str = "adversarial parameters";
+/// Name of the variable that holds β.
+const WEIGHT: &str = "weight of misleading";
 
 impl Default for AdversarialParameters {
     /// A tenth of each weight, β = 1, five ascents, a fall of 0.02; ten epochs in batches of 50 at a rate of 2e-4.
@@ -134,7 +137,8 @@ impl AdversarialParameters {
         let at = |x_moved: &Expr| substitute(std::slice::from_ref(&logits), &[(x.clone(), x_moved.clone())]);
         let misled = |x_moved: &Expr| Ok(at(x_moved)?.remove(0).cross_entropy(&wrong));
         let moved = descend(&x, &misled, ball, self.ascents)?;
-        step.add_term(&misled(&moved.stop_gradient())?.scale(self.weight))
+        let weight = step.variable(WEIGHT, Tensor::full([], self.weight as f32));
+        step.add_term(&misled(&moved.stop_gradient())?.mul(&weight))
     }
 }
 
@@ -211,9 +215,13 @@ impl Callback for Watch {
     fn epoch(&mut self, run: &mut perturb_nn::Run) -> Result<Control, TrainError> {
         let parameters = run.parameters();
         let scores = scores(&self.evaluator, &parameters, &self.validation)?;
-        if scores[0] >= self.first[0] - self.max_drop && scores[1] < self.best.scores[1] {
+        let keeps = scores[0] >= self.first[0] - self.max_drop;
+        if keeps && scores[1] < self.best.scores[1] {
             self.best = Kept { parameters, epoch: run.epoch(), scores };
         }
+        let weight = run.variable(WEIGHT).map_or(0.0, |weight| weight.to_f64_vec()[0]);
+        let next = if keeps { 1.25 * weight } else { 0.75 * weight };
+        run.set_variable(WEIGHT, &Tensor::full([], next as f32))?;
         Ok(Control::Continue)
     }
 }

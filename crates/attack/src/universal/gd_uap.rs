@@ -242,9 +242,11 @@ impl<'a> Judged<'a> {
     /// Whether the fooling rate has not risen for so many looks.
     fn look(&mut self, universal: &Universal, patience: usize) -> Result<bool, AttackError> {
         let rate = universal.success_rate(self.model, &self.proxies, &self.clean)?;
-        match &self.best {
-            Some((best, _)) if rate <= *best => self.waited += 1,
-            _ => (self.best, self.waited) = (Some((rate, universal.clone())), 0),
+        let best = self.best.as_ref().map_or(f64::NEG_INFINITY, |(best, _)| *best);
+        self.waited = if rate > best { 0 } else { self.waited + 1 };
+        // Of equals the last, which has climbed further.
+        if rate >= best {
+            self.best = Some((rate, universal.clone()));
         }
         Ok(self.waited >= patience)
     }

@@ -4,7 +4,7 @@
 //! data and for any task; to know the data's range helps. Here: convolutional networks of CIFAR-10 at ε = 10/255, and a
 //! network that segments `shapes` pictures. Baselines: the best of ten random signs; UAP on 64 images.
 
-use super::cifar_networks::{DEVIATION, MEAN, Network, Plan};
+use super::cifar_networks::{DEVIATION, MEAN, Network, Plan, both};
 use super::retrieval::sign_noise;
 use super::segmenter::{Pictures, Segmenter};
 use super::subjects::cifar;
@@ -58,9 +58,10 @@ impl Reproduction for GdUap {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let data = cifar(run, run.scaled([5000, 300], [10_000, 2000]))?;
-        let epochs = run.scaled(5, 10);
-        let [network, other] = [Plan::Strided, Plan::Pooled].map(|plan| Network::train(plan, &data, run, epochs, None));
+        let data = cifar(run, run.scaled([6000, 300], [10_000, 2000]))?;
+        let (epochs, seed) = (run.scaled(6, 12), run.seed);
+        let train = |plan| Network::train(plan, &data, seed, epochs);
+        let (network, other) = both(|| train(Plan::Spread), || train(Plan::Early));
         let (network, other) = (network?, other?);
         found.record(ACCURACY.of(CLEAN), network.accuracy.min(other.accuracy))?;
         run.progress(0.5, "perturbations");

@@ -23,6 +23,7 @@ mod perceivers;
 mod photographs;
 mod quadattack;
 mod retrieval;
+mod robust_features_ib;
 mod segmenter;
 mod sentence_encoder;
 mod sparse_singular_vectors;
@@ -51,6 +52,7 @@ pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &m_attack::MAttack,
     &padding_robustness::PaddingRobustness,
     &quadattack::QuadAttack,
+    &robust_features_ib::RobustFeaturesIb,
     &sparse_singular_vectors::SparseSingularVectors,
     &vec2text::Vec2Text,
 ];
