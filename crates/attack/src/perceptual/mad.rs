@@ -133,7 +133,10 @@ mod tests {
             for (found, start) in found.as_slice::<f32>().chunks(2).zip(start.as_slice::<f32>().chunks(2)) {
                 let [d, s] = [found, start].map(|p| [p[0] - 0.5, p[1] - 0.5]);
                 let radius = (s[0] * s[0] + s[1] * s[1]).sqrt();
-                assert!((d[axis].abs() - radius).abs() < 1e-3 && d[1 - axis].abs() < 2e-3, "{extreme:?} {d:?} {radius}");
+                assert!(
+                    (d[axis].abs() - radius).abs() < 1e-3 && d[1 - axis].abs() < 2e-3,
+                    "{extreme:?} {d:?} {radius}"
+                );
             }
         }
     }

@@ -163,7 +163,11 @@ impl Expr {
         let nothing = vec![(0, 0); convolution.padding.len()];
         let amounts = std::mem::replace(&mut convolution.padding, nothing);
         if self.rank() != weights.rank() {
-            return Err(rank_error("conv", self, format!("weights of rank {} need images of that rank", weights.rank())));
+            return Err(rank_error(
+                "conv",
+                self,
+                format!("weights of rank {} need images of that rank", weights.rank()),
+            ));
         }
         Expr::apply(convolution, &[conv.border.around(self, &amounts)?, weights.clone()])
     }
@@ -268,8 +272,13 @@ mod tests {
     fn borders_by_hand() {
         let x = Expr::input("x", [1, 1, 4], DType::F64);
         let ones = Expr::constant(Tensor::full([1, 1, 3], 1.0f64));
-        let expected: [&[f64]; 5] =
-            [&[3.0, 6.0, 10.0, 8.0], &[5.0, 6.0, 10.0, 11.0], &[4.0, 6.0, 10.0, 13.0], &[8.0, 6.0, 10.0, 9.0], &[6.0, 10.0]];
+        let expected: [&[f64]; 5] = [
+            &[3.0, 6.0, 10.0, 8.0],
+            &[5.0, 6.0, 10.0, 11.0],
+            &[4.0, 6.0, 10.0, 13.0],
+            &[8.0, 6.0, 10.0, 9.0],
+            &[6.0, 10.0],
+        ];
         for (border, expected) in Padding::ALL.into_iter().zip(expected) {
             let y = x.conv(&ones, Conv::same().border(border));
             let at = Tensor::new([1, 1, 4], vec![1.0, 2.0, 3.0, 5.0]).unwrap();

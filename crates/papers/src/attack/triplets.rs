@@ -15,8 +15,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Sides of the patches in pixels.
 pub(super) const SIDE: usize = 32;
-/// Patches are shown at half their size.
-const SHRINK: usize = 2;
+/// Patches are shown at a fourth of their size, which makes them rich in detail.
+const SHRINK: usize = 4;
 const IMAGE: [usize; 3] = [3, SIDE, SIDE];
 
 /// What is done to a patch.
@@ -45,11 +45,16 @@ pub(super) fn draw(photographs: &Photographs, count: usize, seed: u64) -> Result
         let room = Severity::ALL.len() * SHRINK;
         let ([top, left], _) = photographs.patch_with_detail(index, SIDE * SHRINK + room, SHRINK, &mut rng);
         let patch = |shift: usize| photographs.patch(index, [top, left + shift * SHRINK], SIDE * SHRINK, SHRINK);
-        let mild = rng.random_range(1..5u8);
-        let strong = rng.random_range(mild + 1..=5);
+        let apart = std::env::var("APART").ok().and_then(|v| v.parse().ok()).unwrap_or(1u8);
+        let mild = rng.random_range(1..=5 - apart);
+        let strong = rng.random_range(mild + apart..=5);
         let distorted = |level: u8| -> Result<Vec<f32>, RunError> {
             let Distortion::Corrupted(corruption) = distortion else { return Ok(patch(usize::from(level))) };
-            let corrupt = Corrupt { corruption, severity: Severity::new(level)?, profile: Profile::Cifar10 };
+            let corrupt = Corrupt {
+                corruption,
+                severity: Severity::new(level)?,
+                profile: if std::env::var("IMNET").is_ok() { Profile::ImageNet } else { Profile::Cifar10 },
+            };
             let image = Tensor::new([1, 3, SIDE, SIDE], patch(0))?;
             Ok(corrupt.batch(&image, seed, &[k as u64])?.as_slice::<f32>().to_vec())
         };
@@ -58,9 +63,8 @@ pub(super) fn draw(photographs: &Photographs, count: usize, seed: u64) -> Result
         farther.extend(distorted(strong)?);
     }
     // Some corruptions leave the range a little.
-    let images = |values: Vec<f32>| {
-        Tensor::new([count, 3, SIDE, SIDE], values.into_iter().map(|v| v.clamp(0.0, 1.0)).collect())
-    };
+    let images =
+        |values: Vec<f32>| Tensor::new([count, 3, SIDE, SIDE], values.into_iter().map(|v| v.clamp(0.0, 1.0)).collect());
     Ok(Triplets { reference: images(reference)?, nearer: images(nearer)?, farther: images(farther)? })
 }
 

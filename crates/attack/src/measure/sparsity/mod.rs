@@ -75,9 +75,7 @@ impl Sparsity {
         seed: &Seed,
     ) -> Result<Vec<Option<Sparse>>, AttackError> {
         const NAME: &str = "sparsity";
-        for (name, value) in
-            [("directions", self.directions), ("steps", self.steps), ("resolution", self.resolution)]
-        {
+        for (name, value) in [("directions", self.directions), ("steps", self.steps), ("resolution", self.resolution)] {
             require(value > 0, NAME, name, 0.0, "1 or more")?;
         }
         require(self.relative_step > 0.0, NAME, "relative_step", self.relative_step, "positive")?;

@@ -96,7 +96,8 @@ impl Lasi {
 
     fn places(&self, image: [usize; 3], of: &[&Expr]) -> Result<Vec<Option<usize>>, GraphError> {
         if self.neighborhood == 0 || self.neighborhood >= image.iter().product() {
-            let reason = format!("needs an image of more elements than the {} neighbours, 1 or more", self.neighborhood);
+            let reason =
+                format!("needs an image of more elements than the {} neighbours, 1 or more", self.neighborhood);
             return shape_error(self.name(), reason, of);
         }
         Ok(neighbors(image, self.neighborhood))
@@ -125,7 +126,8 @@ mod tests {
 
     fn image(shape: [usize; 3], seed: u64) -> Tensor {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        Tensor::new(shape, (0..shape.iter().product()).map(|_| rng.random_range(0.0..1.0)).collect::<Vec<f64>>()).unwrap()
+        Tensor::new(shape, (0..shape.iter().product()).map(|_| rng.random_range(0.0..1.0)).collect::<Vec<f64>>())
+            .unwrap()
     }
 
     #[test]
