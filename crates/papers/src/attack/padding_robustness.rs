@@ -101,7 +101,7 @@ impl Reproduction for PaddingRobustness {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let [train, test, count] = run.scaled([1000, 300, 200], [3000, 1000, 800]);
+        let [train, test, count] = run.scaled([1000, 400, 300], [3000, 1000, 800]);
         let torus = torus(run.seed, [train, test])?;
         let epochs = run.scaled(10, 20);
         for (k, (mode, arm)) in MODES.into_iter().enumerate() {
