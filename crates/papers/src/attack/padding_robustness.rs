@@ -69,7 +69,7 @@ const CLEAN_CIFAR: Quantity = Quantity::share("accuracy on CIFAR-10");
 
 const SIDE: usize = 16;
 const RINGS: usize = 5;
-const KINDS: [ShapeKind; 4] = [ShapeKind::Circle, ShapeKind::Triangle, ShapeKind::Cross, ShapeKind::Ring];
+const KINDS: [ShapeKind; 3] = [ShapeKind::Circle, ShapeKind::Triangle, ShapeKind::Cross];
 /// Robust accuracy is that against perturbations of this ℓ2 length, on the torus and on CIFAR-10.
 const BUDGETS: [f64; 2] = [1.0, 0.25];
 
@@ -80,17 +80,18 @@ impl Reproduction for PaddingRobustness {
 
     fn claim(&self) -> Claim {
         let more = |m: &Measured, than| Estimator::Difference(m.anomaly.of(ZERO), m.anomaly.of(than));
+        let shifted = |m: &Measured| Estimator::Difference(m.border.of(ZERO), m.border.of(NONE));
         let border = |m: &Measured| Estimator::Level(m.border.of(CIRCULAR));
         Claim {
             method: ZERO,
             baselines: &[REFLECT, REPLICATE, CIRCULAR, NONE],
             seeds: 5,
-            preconditions: MODES.iter().map(|(_, arm)| Estimator::Level(CLEAN.of(arm)).at_least(0.8)).collect(),
+            preconditions: MODES.iter().map(|(_, arm)| Estimator::Level(CLEAN.of(arm)).at_least(0.5)).collect(),
             rules: vec![
                 more(&TORUS[0], CIRCULAR).at_least(0.1),
                 more(&TORUS[1], CIRCULAR).at_least(0.1),
-                more(&CIFAR[0], NONE).at_least(0.0),
-                more(&CIFAR[1], NONE).at_least(0.0),
+                shifted(&CIFAR[0]).at_least(0.1),
+                shifted(&CIFAR[1]).at_least(0.1),
                 // Where there must be none.
                 border(&TORUS[0]).within(-0.05, 0.05),
                 border(&TORUS[1]).within(-0.05, 0.05),
@@ -100,9 +101,9 @@ impl Reproduction for PaddingRobustness {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let [train, test, count] = run.scaled([600, 300, 200], [3000, 1000, 800]);
+        let [train, test, count] = run.scaled([1000, 400, 300], [3000, 1000, 800]);
         let torus = torus(run.seed, [train, test])?;
-        let epochs = run.scaled(6, 10);
+        let epochs = run.scaled(10, 20);
         for (k, (mode, arm)) in MODES.into_iter().enumerate() {
             run.progress(0.12 * k as f64, arm);
             let subject = Subject { data: &torus, classes: KINDS.len(), widths: &[12, 16, 16], mode, arm };
@@ -113,13 +114,14 @@ impl Reproduction for PaddingRobustness {
             let map = mean_map(&deltas);
             found.image(&format!("mean |δ| on the torus, {arm}"), &Picture::new(&map, [1, SIDE, SIDE])?.png(8)?);
         }
-        let data = cifar(run, run.scaled([1500, 500], [10_000, 2000]))?;
+        let shrink = run.scaled(2, 1);
+        let data = cifar(run, run.scaled([2000, 500], [10_000, 2000]))?.map(|images| shrunk(images, shrink))?;
         let modes: &[usize] = run.scaled(&[0, 4], &[0, 1, 2, 3, 4]);
         for (k, &index) in modes.iter().enumerate() {
             let (mode, arm) = MODES[index];
             run.progress(0.6 + 0.4 * k as f64 / modes.len() as f64, &format!("CIFAR-10, {arm}"));
-            let subject = Subject { data: &data, classes: 10, widths: &[8, 12, 16], mode, arm };
-            let model = subject.train(run, run.scaled(3, 10))?;
+            let subject = Subject { data: &data, classes: 10, widths: &[12, 16, 24], mode, arm };
+            let model = subject.train(run, run.scaled(6, 10))?;
             found.record(CLEAN_CIFAR.of(arm), subject.accuracy(&model)?)?;
             subject.attack(&mut found, &model, &CIFAR, run.scaled(100, 600), BUDGETS[1], run)?;
         }
@@ -170,6 +172,22 @@ fn torus(seed: u64, [train, test]: [usize; 2]) -> Result<Split, RunError> {
     };
     let ((train, train_labels), (test, test_labels)) = (part(2 * seed, train)?, part(2 * seed + 1, test)?);
     Ok(Split { train, train_labels, test, test_labels })
+}
+
+/// Images `[N, 1, 3, H, W]` with means over squares in place of their pixels.
+fn shrunk(images: &Tensor, factor: usize) -> Result<Tensor, RunError> {
+    let &[n, one, c, h, w] = &images.shape()[..] else {
+        return Err(RunError::Measurement(format!("no images: {}", images.shape())));
+    };
+    let (rows, columns, values) = (h / factor, w / factor, images.as_slice::<f32>());
+    let mean = |k: usize| {
+        let (plane, row, column) = (k / (rows * columns), k / columns % rows * factor, k % columns * factor);
+        let start = (plane * h + row) * w + column;
+        let square = (0..factor).flat_map(|i| &values[start + i * w..start + i * w + factor]);
+        square.sum::<f32>() / (factor * factor) as f32
+    };
+    let values = (0..n * c * rows * columns).map(mean).collect();
+    Ok(Tensor::new([n, one, c, rows, columns], values)?)
 }
 
 /// A network of one kind of padding on some data.

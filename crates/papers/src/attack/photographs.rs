@@ -77,7 +77,7 @@ impl Photographs {
         shrink: usize,
         rng: &mut ChaCha8Rng,
     ) -> ([usize; 2], Vec<f32>) {
-        let draws = (0..4).map(|_| {
+        let draws = (0..10).map(|_| {
             let place = self.place(index, side, rng);
             (place, self.patch(index, place, side, shrink))
         });

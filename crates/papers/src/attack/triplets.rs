@@ -15,23 +15,25 @@ use rand_chacha::ChaCha8Rng;
 
 /// Sides of the patches in pixels.
 pub(super) const SIDE: usize = 32;
-/// Patches are shown at half their size.
-const SHRINK: usize = 2;
+/// Patches are shown at a fourth of their size, which makes them rich in detail.
+const SHRINK: usize = 4;
+/// Difference of the severities: of neighbouring ones it is open which looks worse.
+const APART: u8 = 2;
 const IMAGE: [usize; 3] = [3, SIDE, SIDE];
 
 /// What is done to a patch.
 #[derive(Clone, Copy)]
 enum Distortion {
-    Corrupted(Corruption),
-    /// By so many pixels of the patch as the severity.
+    Corrupted(Corruption, Profile),
+    /// By half a pixel of the patch times the severity.
     Shifted,
 }
 
 const DISTORTIONS: [Distortion; 5] = [
-    Distortion::Corrupted(Corruption::DefocusBlur),
-    Distortion::Corrupted(Corruption::GaussianNoise),
-    Distortion::Corrupted(Corruption::JpegCompression),
-    Distortion::Corrupted(Corruption::Contrast),
+    Distortion::Corrupted(Corruption::DefocusBlur, Profile::Cifar10),
+    Distortion::Corrupted(Corruption::GaussianNoise, Profile::ImageNet),
+    Distortion::Corrupted(Corruption::JpegCompression, Profile::ImageNet),
+    Distortion::Corrupted(Corruption::Contrast, Profile::ImageNet),
     Distortion::Shifted,
 ];
 
@@ -42,14 +44,14 @@ pub(super) fn draw(photographs: &Photographs, count: usize, seed: u64) -> Result
     for k in 0..count {
         let (index, distortion) = (rng.random_range(0..photographs.len()), DISTORTIONS[k % DISTORTIONS.len()]);
         // Room for the largest shift.
-        let room = Severity::ALL.len() * SHRINK;
+        let room = Severity::ALL.len() * SHRINK / 2;
         let ([top, left], _) = photographs.patch_with_detail(index, SIDE * SHRINK + room, SHRINK, &mut rng);
-        let patch = |shift: usize| photographs.patch(index, [top, left + shift * SHRINK], SIDE * SHRINK, SHRINK);
-        let mild = rng.random_range(1..5u8);
-        let strong = rng.random_range(mild + 1..=5);
+        let patch = |shift: usize| photographs.patch(index, [top, left + shift * SHRINK / 2], SIDE * SHRINK, SHRINK);
+        let mild = rng.random_range(1..=5 - APART);
+        let strong = mild + APART;
         let distorted = |level: u8| -> Result<Vec<f32>, RunError> {
-            let Distortion::Corrupted(corruption) = distortion else { return Ok(patch(usize::from(level))) };
-            let corrupt = Corrupt { corruption, severity: Severity::new(level)?, profile: Profile::Cifar10 };
+            let Distortion::Corrupted(corruption, profile) = distortion else { return Ok(patch(usize::from(level))) };
+            let corrupt = Corrupt { corruption, severity: Severity::new(level)?, profile };
             let image = Tensor::new([1, 3, SIDE, SIDE], patch(0))?;
             Ok(corrupt.batch(&image, seed, &[k as u64])?.as_slice::<f32>().to_vec())
         };
