@@ -69,7 +69,7 @@ impl Reproduction for AdversarialParameters {
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
         let subject = Subject::load(run)?;
-        let graph = subject.train(&[256, 128, 128, 64])?;
+        let graph = subject.train(&[256, 128, 128, 128, 64])?;
         subject.measure(&mut found, BEFORE, &graph)?;
         run.progress(0.3, "adversarial weights");
         let attacked = subject.attack(&graph, GAMMA)?;
@@ -134,7 +134,7 @@ struct Subject<'a> {
 impl Subject<'_> {
     fn load<'a>(run: &'a Run<'a>) -> Result<Subject<'a>, RunError> {
         let left_out = run.scaled(1000, 2000);
-        let data = mnist(run, run.scaled([8000, left_out + 1000], [20_000, left_out + 2000]))?;
+        let data = mnist(run, run.scaled([8000, left_out + 700], [20_000, left_out + 2000]))?;
         // The training images are of the same writers, who tell too little about others.
         let part = |from, to| (data.test.rows(from, to), data.test_labels[from..to].to_vec());
         let (validation, (test, test_labels)) = (part(0, left_out), part(left_out, data.test_labels.len()));
@@ -146,7 +146,7 @@ impl Subject<'_> {
         let x = Expr::input("image", [1, 1, 28, 28], DType::F32);
         let logits = perceptron(&x, hidden, CLASSES, self.run.seed);
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
-        let madry = AdversarialTraining { epsilon: EPSILON, step: 0.04, steps: 4, ..AdversarialTraining::default() };
+        let madry = AdversarialTraining { epsilon: EPSILON, step: 0.05, steps: 3, ..AdversarialTraining::default() };
         trained(&graph, &self.data, self.run, self.run.scaled(8, 15), Some(&madry))
     }
 
@@ -155,9 +155,9 @@ impl Subject<'_> {
         let attack = Attacker {
             room: Room::Relative(gamma),
             weight: 0.4,
-            max_drop: 0.01,
+            max_drop: 0.005,
             ascents: 2,
-            epochs: if gamma < 0.01 { 2 } else { self.run.scaled(10, 20) },
+            epochs: if gamma < 0.01 { 2 } else { self.run.scaled(12, 20) },
             batch: BATCH,
             rate: 5e-5,
             ..Attacker::default()
