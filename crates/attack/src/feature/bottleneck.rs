@@ -253,30 +253,30 @@ impl Distilled {
 mod tests {
     use super::*;
 
-    // Two channels of four places; the logits are ±8 times the mean of the first. The second is not needed: its noise grows
+    // Two channels of four places; the logits are ±40 times the mean of the first. The second is not needed: its noise grows
     // to where the information is least, λ = σ.
     #[test]
     fn noise_is_borne_where_the_decision_does_not_look() {
         let x = Expr::input("x", [1, 2, 2, 2], DType::F32);
         let z = x.scale(2.0);
         let mean = z.reduce_mean(&[2, 3], false).slice_axis(1, 0, 1);
-        let logits = Expr::concat(&[mean.scale(8.0), mean.scale(-8.0)], 1);
+        let logits = Expr::concat(&[mean.scale(40.0), mean.scale(-40.0)], 1);
         let model = Graph::new(vec![x], vec![("logits".into(), logits)]).unwrap();
         let cut = Cut::at(&model, &z).unwrap();
-        let row = [0.1f32, 0.2, 0.3, 0.4, 0.8, 0.2, 0.3, 0.9];
+        let row = [-0.1f32, 0.2, -0.05, 0.15, 0.8, 0.2, 0.3, 0.9];
         let inputs = Tensor::new([5, 2, 2, 2], [row; 5].concat()).unwrap();
         let attack = Bottleneck { batch: 2, steps: 400, rate: 0.05, ..Bottleneck::default() };
         let found = attack.distill(&cut, &inputs, &[0; 5], &Seed::new(1, 0)).unwrap();
         assert_eq!(found.features.shape()[..], [5, 2, 2, 2]);
         let pairs = found.noise.as_slice::<f32>().chunks(2).zip(found.deviations.as_slice::<f32>().chunks(2));
         for (noise, deviations) in pairs {
-            assert!((deviations[0] - 2.0 * 0.0125f32.sqrt()).abs() < 1e-5, "{deviations:?}");
+            assert!((deviations[0] - 2.0 * 0.01625f32.sqrt()).abs() < 1e-5, "{deviations:?}");
             assert!((noise[1] / deviations[1] - 1.0).abs() < 0.02, "{noise:?} {deviations:?}");
             assert!(noise[0] < 0.8 * deviations[0], "{noise:?} {deviations:?}");
         }
         assert_eq!(found.non_robust(0.5).as_slice::<f32>(), [1.0, 0.0].repeat(5));
         let part = found.part(&found.non_robust(0.5)).unwrap();
-        assert_eq!(part.as_slice::<f32>()[..8], [0.2, 0.4, 0.6, 0.8, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(part.as_slice::<f32>()[..8], [-0.2, 0.4, -0.1, 0.3, 0.0, 0.0, 0.0, 0.0]);
         assert!(found.part(&Tensor::full([5, 3], 1.0f32)).is_err());
         let error = attack.distill(&cut, &inputs, &[0, 1, 2, 0, 0], &Seed::new(1, 0)).unwrap_err();
         assert!(matches!(error, AttackError::ClassRange { .. }), "{error}");

@@ -233,13 +233,13 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    // Points of a square in two classes, x₀ < ½ and above, away from the boundary by more than 0.1, and a network that
-    // tells them apart.
+    // Points of two strips, x₀ between 0.3 and 0.38 or between 0.62 and 0.7, and a network that tells them apart: where its
+    // boundary moves to one of the strips, that one is robust no more.
     fn square() -> (Graph, Tensor, Vec<usize>) {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let labels: Vec<usize> = (0..400).map(|i| i % 2).collect();
         let point = |&label: &usize| {
-            let x = rng.random_range(0.0..0.38f32) + if label == 1 { 0.62 } else { 0.0 };
+            let x = rng.random_range(0.3..0.38f32) + if label == 1 { 0.32 } else { 0.0 };
             [x, rng.random_range(0.0..1.0)]
         };
         let inputs = Tensor::new([400, 1, 2], labels.iter().flat_map(point).collect()).unwrap();
@@ -267,7 +267,7 @@ mod tests {
         };
         let found = attack.fit(&graph, data, data, &ball, 0).unwrap();
         assert!(found.epoch > 0 && found.clean[1] >= found.clean[0] - 0.02, "{found:?}");
-        assert!(found.robust[0] > 0.9 && found.robust[1] < 0.6, "{:?}", found.robust);
+        assert!(found.robust[0] > 0.9 && found.robust[1] < 0.7, "{:?}", found.robust);
         let (before, after) = (Parameters::of(&graph), Parameters::of(&found.graph));
         for ((_, a), (_, b)) in before.iter().zip(after.iter()) {
             let pairs = a.as_slice::<f32>().iter().zip(b.as_slice::<f32>());

@@ -331,23 +331,30 @@ mod tests {
         }
         let mean = shares.iter().sum::<f64>() / 100.0;
         let good = shares.iter().filter(|s| **s >= 0.95).count();
-        println!("{mean} {good} {:?}", shares.iter().cloned().fold(1.0, f64::min));
-        assert!(mean > 0.95);
+        assert!(mean >= 0.95 && good >= 80, "mean {mean}, {good} of 100 above 0.95");
     }
 
-    // For p = ∞ all sign patterns can be tried; the iteration finds one that no flip of a sign improves.
+    // For p = ∞ all sign patterns can be tried: each that is found is its own next iterate, and of ten starts one finds
+    // the best.
     #[test]
-    fn sign_patterns_cannot_be_improved_by_one_flip() {
+    fn sign_patterns_are_fixed_points() {
         let (a, q) = (matrix(7), 3.0);
         let attack = TPower { q, pixels: 1.0, iterations: 100, ..TPower::default() };
-        let found = attack.direction(&layer(&a), &Tensor::full([1, 1, N], 0.5f32), &Seed::new(2, 0)).unwrap();
-        assert!(found.direction.iter().all(|v| v.abs() == 1.0));
-        let value = power(&a, &found.direction, q);
-        for flip in 0..N {
-            let mut other = found.direction.clone();
-            other[flip] = -other[flip];
-            assert!(power(&a, &other, q) < value + 1e-9);
+        let mut reached = 0.0f64;
+        for seed in 0..10 {
+            let found = attack.direction(&layer(&a), &Tensor::full([1, 1, N], 0.5f32), &Seed::new(seed, 0)).unwrap();
+            let v = &found.direction;
+            assert!(v.iter().all(|v| v.abs() == 1.0));
+            let z: Vec<f64> = a.chunks(N).map(|row| row.iter().zip(v).map(|(a, v)| a * v).sum()).collect();
+            for (j, v) in v.iter().enumerate() {
+                let slope: f64 = (0..N).map(|i| a[i * N + j] * z[i].signum() * z[i].abs().powf(q - 1.0)).sum();
+                assert!(slope * v > 0.0);
+            }
+            reached = reached.max(power(&a, v, q));
         }
+        let pattern = |bits: usize| (0..N).map(|i| if bits >> i & 1 == 1 { 1.0 } else { -1.0 }).collect::<Vec<f64>>();
+        let best = (0..1 << N).map(|bits| power(&a, &pattern(bits), q)).fold(0.0, f64::max);
+        assert!((reached / best - 1.0).abs() < 1e-6, "{reached} of {best}");
     }
 
     // The limits of the exponents: one coordinate for p = 1, and signs in the layer for q = 1.

@@ -2,8 +2,8 @@
 //!
 //! Claim: weights that differ little from those of a network keep its accuracy and lose its robustness. Here a perceptron
 //! for MNIST, adversarially trained at ε = 0.1, of whose weights each may change by a tenth. Robustness is measured by
-//! attacks that are stronger than the one inside of the training, and by the mean distance of DDN. Baselines: random signs
-//! of the same relative size, and weights that raise the loss on clean images. Where there must be no effect: almost no
+//! attacks that are stronger than the one inside of the training, and by the mean distance of DDN. Baselines: the same
+//! changes with random signs, and weights that raise the loss on clean images. Where there must be no effect: almost no
 //! room.
 
 use super::subjects::{CLASSES, accuracy, mnist, trained};
@@ -77,7 +77,7 @@ impl Reproduction for AdversarialParameters {
         subject.measure(&mut found, ATTACKED, &attacked.0)?;
         subject.measure(&mut found, TINY, &subject.attack(&graph, 0.002)?.0)?;
         run.progress(0.6, "baselines");
-        subject.measure(&mut found, RANDOM, &random_signs(&graph, run.seed)?)?;
+        subject.measure(&mut found, RANDOM, &random_signs(&graph, &attacked.0, run.seed)?)?;
         subject.measure(&mut found, LOSS, &subject.raise_loss(&graph)?)?;
         run.progress(0.8, "curves");
         let at = |arm, quantity: Quantity| found.value(quantity.of(arm)).unwrap_or(f64::NAN);
@@ -133,8 +133,8 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     fn load<'a>(run: &'a Run<'a>) -> Result<Subject<'a>, RunError> {
-        let left_out = run.scaled(1000, 2000);
-        let data = mnist(run, run.scaled([8000, left_out + 1000], [20_000, left_out + 2000]))?;
+        let left_out = run.scaled(2500, 3000);
+        let data = mnist(run, run.scaled([10_000, left_out + 700], [20_000, left_out + 2000]))?;
         // The training images are of the same writers, who tell too little about others.
         let part = |from, to| (data.test.rows(from, to), data.test_labels[from..to].to_vec());
         let (validation, (test, test_labels)) = (part(0, left_out), part(left_out, data.test_labels.len()));
@@ -146,18 +146,18 @@ impl Subject<'_> {
         let x = Expr::input("image", [1, 1, 28, 28], DType::F32);
         let logits = perceptron(&x, hidden, CLASSES, self.run.seed);
         let graph = Graph::new(vec![x], vec![("logits".into(), logits)])?;
-        let madry = AdversarialTraining { epsilon: EPSILON, step: 0.04, steps: 4, ..AdversarialTraining::default() };
-        trained(&graph, &self.data, self.run, self.run.scaled(8, 15), Some(&madry))
+        let madry = AdversarialTraining { epsilon: EPSILON, step: 0.05, steps: 3, ..AdversarialTraining::default() };
+        trained(&graph, &self.data, self.run, self.run.scaled(6, 12), Some(&madry))
     }
 
     /// The attacked network, and the epoch of its weights.
     fn attack(&self, graph: &Graph, gamma: f64) -> Result<(Graph, u64), RunError> {
         let attack = Attacker {
             room: Room::Relative(gamma),
-            weight: 0.4,
-            max_drop: 0.01,
+            weight: 0.5,
+            max_drop: 0.015,
             ascents: 2,
-            epochs: if gamma < 0.01 { 2 } else { self.run.scaled(10, 20) },
+            epochs: if gamma < 0.01 { 1 } else { self.run.scaled(10, 15) },
             batch: BATCH,
             rate: 5e-5,
             ..Attacker::default()
@@ -223,14 +223,15 @@ impl Subject<'_> {
     }
 }
 
-/// Every weight larger or smaller by its whole room.
-fn random_signs(graph: &Graph, seed: u64) -> Result<Graph, RunError> {
+/// Every weight moved as far as in the attack, but up or down at random.
+fn random_signs(graph: &Graph, attacked: &Graph, seed: u64) -> Result<Graph, RunError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (before, after) = (Parameters::of(graph), Parameters::of(attacked));
     let mut moved = Parameters::default();
-    for (name, value) in Parameters::of(graph).iter() {
-        let sign = |v: &f32| v * if rng.random::<bool>() { 1.0 + GAMMA as f32 } else { 1.0 - GAMMA as f32 };
-        let values = value.as_slice::<f32>().iter().map(sign).collect();
-        moved.insert(name, Tensor::new(value.shape(), values)?);
+    for ((name, from), (_, to)) in before.iter().zip(after.iter()) {
+        let pairs = from.as_slice::<f32>().iter().zip(to.as_slice::<f32>());
+        let values = pairs.map(|(a, b)| if rng.random::<bool>() { *b } else { 2.0 * a - b }).collect();
+        moved.insert(name, Tensor::new(from.shape(), values)?);
     }
     Ok(moved.bind(graph)?)
 }
