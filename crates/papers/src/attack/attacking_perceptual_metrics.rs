@@ -7,7 +7,8 @@
 //! networks with weights fitted to such rankings. Baseline: sign noise of the same size. Where flips must be rarer: where
 //! the two images' distances differ more.
 //!
-//! As in the paper the nearer image is perturbed; perturbing the farther one instead is recorded.
+//! As in the paper the nearer image is perturbed; perturbing the farther one instead is recorded. PGD that is compared for
+//! transfer uses all its steps in both arms, flipped or not.
 
 use super::perceivers::{Perceiver, Sight};
 use super::photographs::Photographs;

@@ -4,7 +4,9 @@
 //! are trained with each kind of padding and attacked by DeepFool and DDN, whose perturbations have the length that they
 //! need. On the `shapes` world drawn on a torus content is the same everywhere, and a network with circular padding and
 //! strides of 1 is exactly equivariant to shifts: what it leaves at the border is chance, the control. On CIFAR-10, where
-//! content varies with the place, zero padding is compared with none on the same images.
+//! content varies with the place, zero padding is compared with none on the same images, there with A(0) itself, not with
+//! |log A(0)|: without padding fewer windows see the border (3 of 9 positions of a 3×3 one, with padding 6), so that
+//! perturbations avoid it on the torus too, where content cannot be why, and |log A(0)| is largest of all.
 
 use super::subjects::{BATCH, cifar, right};
 use crate::curves::mean_series;

@@ -24,16 +24,16 @@ const IMAGE: [usize; 3] = [3, SIDE, SIDE];
 /// What is done to a patch.
 #[derive(Clone, Copy)]
 enum Distortion {
-    Corrupted(Corruption, Profile),
+    Corrupted(Corruption),
     /// By half a pixel of the patch times the severity.
     Shifted,
 }
 
 const DISTORTIONS: [Distortion; 5] = [
-    Distortion::Corrupted(Corruption::DefocusBlur, Profile::Cifar10),
-    Distortion::Corrupted(Corruption::GaussianNoise, Profile::ImageNet),
-    Distortion::Corrupted(Corruption::JpegCompression, Profile::ImageNet),
-    Distortion::Corrupted(Corruption::Contrast, Profile::ImageNet),
+    Distortion::Corrupted(Corruption::DefocusBlur),
+    Distortion::Corrupted(Corruption::GaussianNoise),
+    Distortion::Corrupted(Corruption::JpegCompression),
+    Distortion::Corrupted(Corruption::Contrast),
     Distortion::Shifted,
 ];
 
@@ -47,11 +47,12 @@ pub(super) fn draw(photographs: &Photographs, count: usize, seed: u64) -> Result
         let room = Severity::ALL.len() * SHRINK / 2;
         let ([top, left], _) = photographs.patch_with_detail(index, SIDE * SHRINK + room, SHRINK, &mut rng);
         let patch = |shift: usize| photographs.patch(index, [top, left + shift * SHRINK / 2], SIDE * SHRINK, SHRINK);
-        let mild = rng.random_range(1..=5 - APART);
+        // The mildest severity is hardly more than the attacks' budget.
+        let mild = rng.random_range(2..=5 - APART);
         let strong = mild + APART;
         let distorted = |level: u8| -> Result<Vec<f32>, RunError> {
-            let Distortion::Corrupted(corruption, profile) = distortion else { return Ok(patch(usize::from(level))) };
-            let corrupt = Corrupt { corruption, severity: Severity::new(level)?, profile };
+            let Distortion::Corrupted(corruption) = distortion else { return Ok(patch(usize::from(level))) };
+            let corrupt = Corrupt { corruption, severity: Severity::new(level)?, profile: Profile::ImageNet };
             let image = Tensor::new([1, 3, SIDE, SIDE], patch(0))?;
             Ok(corrupt.batch(&image, seed, &[k as u64])?.as_slice::<f32>().to_vec())
         };
