@@ -114,7 +114,7 @@ impl Lasi {
     fn weights(&self, sums: &[f64]) -> Vec<f64> {
         let n = self.neighborhood;
         let at = |i: usize, j: usize| sums[upper(n + 1, i.min(j), i.max(j))];
-        let entry = |k: usize| at(k / n, k % n) + if k % (n + 1) == 0 { self.ridge } else { 0.0 };
+        let entry = |k: usize| at(k / n, k % n) + if k.is_multiple_of(n + 1) { self.ridge } else { 0.0 };
         let a: Vec<f64> = (0..n * n).map(entry).collect();
         let b: Vec<f64> = (0..n).map(|i| at(i, n)).collect();
         let mut weights = vec![0.0; n];
