@@ -57,7 +57,7 @@ impl Lasi {
         let all = Expr::try_concat(&[near.clone(), x.reshape([count, 1])], 1)?;
         let products = near.reshape([count, n, 1]).mul(&all.reshape([count, 1, n + 1]));
         let sums = self.past(&products.reshape([c, h, w, n * (n + 1)]))?.reshape([count, n, n + 1]);
-        let identity = (0..n * n).map(|i| if i % (n + 1) == 0 { self.ridge } else { 0.0 }).collect();
+        let identity = (0..n * n).map(|i| if i.is_multiple_of(n + 1) { self.ridge } else { 0.0 }).collect();
         let ridge = Expr::constant(Tensor::from_f64([n, n], x.dtype(), identity)?);
         let weights = sums.slice_axis(2, 0, n).add(&ridge).try_solve(&sums.slice_axis(2, n, n + 1))?;
         let weights = weights.reshape([count, n]).offset(SHIFT);
