@@ -160,7 +160,6 @@ impl Subject<'_> {
             epochs: if gamma < 0.01 { 1 } else { self.run.scaled(10, 15) },
             batch: BATCH,
             rate: 5e-5,
-            ..Attacker::default()
         };
         let found = attack.fit(
             graph,

@@ -37,7 +37,7 @@ const CURVE: &str = "decisions changed against the share of pixels";
 const RANDOM_CURVE: &str = "decisions changed against the share of pixels, random signs";
 
 const PIXELS: f64 = 0.05;
-const EPSILON: f64 = 0.35;
+const EPSILON: f64 = 0.3;
 const SAMPLES: usize = 256;
 
 impl Reproduction for SparseSingularVectors {
