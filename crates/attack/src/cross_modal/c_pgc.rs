@@ -5,7 +5,7 @@ use crate::feature::{encode, single, unit};
 use crate::problem::require;
 use crate::{AttackError, Ball, Universal};
 use perturb_engine::{Executable, Options};
-use perturb_graph::{Conv, DType, Expr, Graph, Resize, Tensor};
+use perturb_graph::{Conv, DType, Expr, Graph, Resize, Tensor, substitute};
 use perturb_nn::{Adam, Examples, Initializer, Key, Layers, Shuffled, Step, Trainer};
 
 /// C-PGC (Fang et al. 2024), the image side: a generator makes one perturbation of fixed noise and of the embeddings of
@@ -75,6 +75,7 @@ impl CPgc {
         trainer: &Trainer,
     ) -> Result<Universal, AttackError> {
         self.check(ball)?;
+        let encoder = &frozen(encoder)?;
         let (shape, size) = (single(images)?, texts.shape().last().copied().unwrap_or(0));
         paired(images, texts)?;
         let layers = Layers::new(Initializer::he(trainer.seed));
@@ -164,6 +165,15 @@ impl CPgc {
         }
         Ok(views)
     }
+}
+
+/// The graph with constants in place of its parameters, which are not to be trained.
+fn frozen(graph: &Graph) -> Result<Graph, AttackError> {
+    let constant = |p: Expr| Some((p.clone(), Expr::constant(p.value()?.clone())));
+    let constants: Vec<(Expr, Expr)> = graph.params().into_iter().filter_map(constant).collect();
+    let outputs = substitute(&graph.output_exprs(), &constants)?;
+    let names = graph.outputs.iter().map(|(name, _)| name.clone());
+    Ok(Graph::new(graph.inputs.clone(), names.zip(outputs).collect())?)
 }
 
 /// Heads of the generator's attention.

@@ -36,29 +36,30 @@ pub struct OrderedTopK {
 }
 
 impl OrderedTopK {
-    /// QuadAttack: margin 0.01, one search of 60 steps.
+    /// QuadAttack: one search of 60 steps; margin 0.2, c = 10 and learning rate 0.05 are our choice.
     pub fn quad_attack() -> OrderedTopK {
         OrderedTopK {
             name: "QuadAttack",
-            loss: OrderedLoss::Projection { margin: 0.01 },
+            loss: OrderedLoss::Projection { margin: 0.2 },
             steps: 60,
             searches: 1,
             initial_weight: 10.0,
-            rate: 0.01,
+            rate: 0.05,
             batch: 50,
         }
     }
 
     /// The hinge of Carlini and Wagner, extended to K ordered targets, with the same search.
     pub fn carlini_wagner() -> OrderedTopK {
-        let loss = OrderedLoss::Hinge { margin: 0.01 };
+        let loss = OrderedLoss::Hinge { margin: 0.2 };
         OrderedTopK { name: "ordered C&W", loss, ..OrderedTopK::quad_attack() }
     }
 
-    /// Adversarial distillation towards logits 10, 9.7, 9.4 and so on, with the same search.
+    /// Adversarial distillation towards logits 10, 9.7, 9.4 and so on, with the same search but for c = 1000, because its
+    /// gradients are bounded.
     pub fn distillation() -> OrderedTopK {
         let loss = OrderedLoss::Distillation { first: 10.0, decay: 0.3 };
-        OrderedTopK { name: "adversarial distillation", loss, ..OrderedTopK::quad_attack() }
+        OrderedTopK { name: "adversarial distillation", loss, initial_weight: 1000.0, ..OrderedTopK::quad_attack() }
     }
 
     /// Searches, for each of `inputs [N, …example]`, a point within bounds and ball at which the `model` (see
