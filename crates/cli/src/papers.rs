@@ -22,7 +22,8 @@ pub struct PapersArgs {
     /// Print the catalogue as JSON.
     #[arg(long)]
     json: bool,
-    /// Write the table of results from stored runs, by default as RESULTS.md, and say which systems lack a run.
+    /// Write the table of results from stored runs, by default as RESULTS.md, and say which systems lack a run; those keep
+    /// their row if the file has one.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "RESULTS.md",
           conflicts_with_all = ["family", "status", "json"])]
     write: Option<PathBuf>,
@@ -93,7 +94,11 @@ fn write(path: &PathBuf, args: &PapersArgs) -> Result<(), CliError> {
         return Err(CliError::Usage(message));
     }
     let reports = Store::open(&args.results)?.reports()?;
-    std::fs::write(path, results_page(&reports)).map_err(|e| file("write", path, e))?;
+    let earlier = match std::fs::read_to_string(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(|e| file("read", path, e))?,
+    };
+    std::fs::write(path, results_page(&reports, &earlier)).map_err(|e| file("write", path, e))?;
     println!("{}: {} systems with a stored run", path.display(), reports.len());
     let lacks = |s: &&System| s.status() == Status::Built && !reports.iter().any(|r| r.slug == s.slug);
     for system in systems().iter().filter(lacks) {

@@ -7,21 +7,27 @@ use crate::page::estimate;
 use perturb_report::format::seconds;
 use std::fmt::Write;
 
-/// The text of `RESULTS.md` for these reports, at most one for each system.
-pub fn results_page(reports: &[Report]) -> String {
+/// The text of `RESULTS.md` for these reports, at most one for each system. Systems without one keep their row of the
+/// `earlier` page, which names the commit that it was measured at.
+pub fn results_page(reports: &[Report], earlier: &str) -> String {
     let mut text = String::from(
         "# Results\n\nWritten by `perturb papers --write` from stored runs; not edited by hand. *Measured* is the effect of \
          the claim's first rule with its 95% interval over seeds; *partly* means that it holds and another rule does not. \
          Verdicts marked *quick* come from the short tier.\n\n",
     );
-    let of = |system: &System| reports.iter().find(|r| r.slug == system.slug);
+    let row_of = |system: &System| -> Option<String> {
+        let kept = || earlier.lines().find(|line| line.starts_with(&format!("| `{}` |", system.slug)));
+        match reports.iter().find(|r| r.slug == system.slug) {
+            Some(report) => Some(row(system, report)),
+            None => kept().map(|line| format!("{line}\n")),
+        }
+    };
     let built = systems().iter().filter(|s| s.status() == Status::Built).count();
-    let run = systems().iter().filter(|s| of(s).is_some()).count();
+    let run = systems().iter().filter(|s| row_of(s).is_some()).count();
     let _ =
         writeln!(text, "{} systems: {built} built, {run} run, {} planned.", systems().len(), systems().len() - built);
     for family in FAMILIES {
-        let rows: Vec<(&System, &Report)> =
-            systems().iter().filter(|s| s.family == family).filter_map(|s| of(s).map(|r| (s, r))).collect();
+        let rows: Vec<String> = systems().iter().filter(|s| s.family == family).filter_map(row_of).collect();
         if rows.is_empty() {
             continue;
         }
@@ -30,9 +36,9 @@ pub fn results_page(reports: &[Report]) -> String {
             "\n## {family}\n\n| method | claim | baseline | measured | seeds | verdict | runtime | date | commit |\n\
              |---|---|---|---|---|---|---|---|---|"
         );
-        rows.iter().for_each(|(system, report)| text += &row(system, report));
+        text += &rows.concat();
     }
-    let missing = systems().iter().filter(|s| s.status() == Status::Built && of(s).is_none());
+    let missing = systems().iter().filter(|s| s.status() == Status::Built && row_of(s).is_none());
     let missing: Vec<String> = missing.map(|s| format!("`{}`", s.slug)).collect();
     if !missing.is_empty() {
         let _ = writeln!(text, "\n## Built, but without a stored run\n\n{}", missing.join(", "));

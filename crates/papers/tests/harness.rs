@@ -171,12 +171,25 @@ fn the_page_and_the_table_show_what_was_measured() {
     let svg = std::fs::read_to_string(folder.path().join("errors.svg")).unwrap();
     assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") && svg.contains("<style>"), "{svg}");
 
-    let table = results_page(&store.reports().unwrap());
+    let table = results_page(&store.reports().unwrap(), "");
     let row = table.lines().find(|l| l.starts_with("| `fgsm` |")).unwrap();
     for part in ["baseline", "0.415 [", "| 4 |", "**reproduced** (quick), 1/1 rules", "abc123", &report.date[..10]] {
         assert!(row.contains(part), "'{part}' is missing in {row}");
     }
     assert!(table.contains("210 systems") && table.contains("`nngp-finite-width`"), "built, but not run");
+    // Without that run its row stays, and a new run replaces it.
+    assert_eq!(results_page(&[], &table), table);
+    assert_eq!(results_page(&store.reports().unwrap(), &table.replace("0.415 [", "0.5 [")), table);
+}
+
+#[test]
+fn other_seeds_are_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let toy = Toy::new(0.4);
+    let (report, seeds) = reproduce(&toy, Tier::Quick, (100, Some(2)), &build("a"), &store, &|_| ()).unwrap();
+    assert_eq!((report.seeds, seeds[0].seed, seeds[1].seed), (2, 100, 101));
+    assert!(store.reports().unwrap().is_empty());
 }
 
 #[test]
