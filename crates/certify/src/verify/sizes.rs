@@ -78,7 +78,7 @@ mod tests {
         let compiled = RefCell::new(Vec::new());
         let compile = |items: usize| {
             if items > 32 {
-                return Err(CertifyError::Engine(EngineError::Memory { bytes: items as u64, limit: 32 }));
+                return Err(CertifyError::Engine(EngineError::Memory { need: items as u64, limit: 32 }));
             }
             compiled.borrow_mut().push(items);
             Ok(items)
