@@ -77,7 +77,7 @@ impl Reproduction for RobustFeaturesIb {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let data = cifar(run, run.scaled([4000, 500], [10_000, 1500]))?;
+        let data = cifar(run, run.scaled([4000, 800], [10_000, 1500]))?;
         let madry =
             AdversarialTraining { epsilon: EPSILON, step: EPSILON / 2.0, steps: 3, ..AdversarialTraining::default() };
         let plain = Network::train(Plan::Spread, &data, run.seed, run.scaled(6, 12))?;
