@@ -91,7 +91,8 @@ impl CPgc {
         let examples = Examples::new("images", images.clone())?.with("texts", texts.clone())?;
         let trained = trainer.fit(step, &Shuffled::new(examples, self.pairs)?, &mut [])?;
         let delta = self.generate(&layers, &Expr::constant(texts.clone()), shape, ball, trainer.seed);
-        let found = Executable::compile(&trained.parameters.bind_exprs(&[delta])?, &[], &Options::default())?.run(&[])?;
+        let found =
+            Executable::compile(&trained.parameters.bind_exprs(&[delta])?, &[], &Options::default())?.run(&[])?;
         Universal::new(found[0].reshape(&shape[1..])?, *ball)
     }
 

@@ -156,7 +156,8 @@ mod tests {
         small.check(&features, 1.0 - 1e-3, "features");
         for attack in [CPgc::default(), CPgc { condition: false, ..CPgc::default() }] {
             let attack = CPgc { width: 8, pairs: 8, ..attack };
-            let trainer = Trainer { optimizer: Arc::new(Adam { learning_rate: 1e-2, ..Adam::default() }), ..CPgc::trainer(1) };
+            let trainer =
+                Trainer { optimizer: Arc::new(Adam { learning_rate: 1e-2, ..Adam::default() }), ..CPgc::trainer(1) };
             small.check(&attack.fit(encoder, images, texts, &small.ball, &trainer).unwrap(), 0.25, "C-PGC");
         }
     }

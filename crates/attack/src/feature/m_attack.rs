@@ -25,8 +25,7 @@ impl Default for MAttack {
     /// Crops of 0.5 to 0.9 of the area; 300 steps of ε/8 from the image, of 1/255 for ε = 8/255.
     fn default() -> Self {
         let crop = Some(LocalCrop::new([0.5, 0.9]));
-        let ascent =
-            Ascent { name: NAME, steps: 300, relative_step: 1.0 / 8.0, start: Start::Center, ..Ascent::bim() };
+        let ascent = Ascent { name: NAME, steps: 300, relative_step: 1.0 / 8.0, start: Start::Center, ..Ascent::bim() };
         MAttack { source_crop: crop, target_crop: crop, rise: Rise { ascent, batch: 16 } }
     }
 }

@@ -115,7 +115,8 @@ impl<'a> Search<'a> {
         let targets = self.rows(&rows)?;
         let seen = self.inverter.embedder.embed(&guesses)?;
         let seed = self.seed.later(round as u64);
-        let written = self.inverter.corrector.write(&targets, Some((&guesses, &seen)), &seed, &temperatures(self.beam))?;
+        let written =
+            self.inverter.corrector.write(&targets, Some((&guesses, &seen)), &seed, &temperatures(self.beam))?;
         let rows: Vec<usize> = rows.into_iter().flat_map(|row| std::iter::repeat_n(row, self.beam)).collect();
         self.take(&rows, &written)
     }

@@ -167,7 +167,10 @@ mod tests {
         let logits = [0.0f32, 3f32.ln(), 0.0];
         let mut counts = [0; 3];
         (0..5000).for_each(|_| counts[draw(&logits, 1.0, &mut rng)] += 1);
-        assert!(counts.iter().zip([0.2, 0.6, 0.2]).all(|(c, p)| (f64::from(*c) / 5000.0 - p).abs() < 0.03), "{counts:?}");
+        assert!(
+            counts.iter().zip([0.2, 0.6, 0.2]).all(|(c, p)| (f64::from(*c) / 5000.0 - p).abs() < 0.03),
+            "{counts:?}"
+        );
         assert_eq!(draw(&logits, 0.0, &mut rng), 1);
     }
 }

@@ -134,8 +134,7 @@ impl Search {
     fn descend(&mut self, center: &[f32], gradient: &[f32], rate: f64, (lo, hi): (f64, f64)) {
         let weight = self.tradeoff.weight;
         let pairs = self.x.iter().zip(center).zip(gradient);
-        let slope: Vec<f64> =
-            pairs.map(|((x, &c), &g)| 2.0 * (x - f64::from(c)) + weight * f64::from(g)).collect();
+        let slope: Vec<f64> = pairs.map(|((x, &c), &g)| 2.0 * (x - f64::from(c)) + weight * f64::from(g)).collect();
         self.adam.descend(&mut self.x, &slope, rate);
         self.x.iter_mut().for_each(|x| *x = x.clamp(lo, hi));
     }
@@ -220,7 +219,11 @@ impl<'a> Hunt<'a> {
     fn keep(&mut self, row: usize, x: &[f32], reached: bool, loss: f64) -> bool {
         let width = self.model.width();
         let distance = self.ball.distance(self.center(row), x);
-        let better = if reached { distance < self.nearest[row] } else { self.nearest[row].is_infinite() && loss < self.smallest[row] };
+        let better = if reached {
+            distance < self.nearest[row]
+        } else {
+            self.nearest[row].is_infinite() && loss < self.smallest[row]
+        };
         if better {
             self.x[row * width..(row + 1) * width].copy_from_slice(x);
             if reached { self.nearest[row] = distance } else { self.smallest[row] = loss }

@@ -65,7 +65,8 @@ impl Polytope {
         let logit = |class: usize| f64::from(logits[class]);
         let missing: Vec<f64> = self.pairs.iter().map(|&(a, b)| self.margin - (logit(a) - logit(b))).collect();
         let scale = missing.iter().fold(self.margin.abs(), |m, v| m.max(v.abs()));
-        let mut search = Search { polytope: self, active: Vec::new(), factor: Vec::new(), lambda: vec![0.0; missing.len()] };
+        let mut search =
+            Search { polytope: self, active: Vec::new(), factor: Vec::new(), lambda: vec![0.0; missing.len()] };
         // Each step lowers the dual objective, so that no set of active rows comes twice; the bound is for rounding.
         for _ in 0..50 * missing.len() {
             let slack = self.slack(&search.lambda, &missing);

@@ -100,10 +100,8 @@ impl Reproduction for CPgc {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series = [
-            (CURVE, CPGC, Hue::Vermillion, Marker::Circle),
-            (FEATURES_CURVE, FEATURES, Hue::Blue, Marker::Square),
-        ];
+        let series =
+            [(CURVE, CPGC, Hue::Vermillion, Marker::Circle), (FEATURES_CURVE, FEATURES, Hue::Blue, Marker::Square)];
         let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
             bold: name == CPGC,
             ..mean_series(seeds, curve, name, hue, marker)

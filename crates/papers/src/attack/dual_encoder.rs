@@ -7,7 +7,8 @@ use perturb_data::text::Vocabulary;
 use perturb_data::worlds::shapes::{Caption, Color, Hues, NounPhrase, Place, Radii, Scenes, ShapeKind, SizeName};
 use perturb_graph::{Conv, DType, Expr, Graph, Pool, Tensor};
 use perturb_nn::{
-    Adam, Attention, Cosine, Evaluator, Examples, Initializer, Layers, Parameters, Shuffled, Step, Trainer, flatten, losses,
+    Adam, Attention, Cosine, Evaluator, Examples, Initializer, Layers, Parameters, Shuffled, Step, Trainer, flatten,
+    losses,
 };
 use std::sync::Arc;
 

@@ -48,8 +48,9 @@ impl Sentences {
                 break;
             }
         }
-        
-        let vocabulary = Vocabulary::from_tokens(std::iter::once("").chain(english.pcfg().vocabulary().iter().map(String::as_str)));
+
+        let vocabulary =
+            Vocabulary::from_tokens(std::iter::once("").chain(english.pcfg().vocabulary().iter().map(String::as_str)));
         let numbers = |sentences: &[Vec<String>]| -> Result<Tensor, RunError> {
             let padded = |words: &Vec<String>| {
                 let mut numbers = vocabulary.encode(words.iter().map(String::as_str));

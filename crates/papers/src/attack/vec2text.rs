@@ -104,7 +104,11 @@ impl Reproduction for Vec2Text {
         let noise = "Mean over seeds; bars from the lowest to the highest seed.";
         vec![
             Figure { name: "rounds", caption: caption.into(), chart: chart(ROUNDS_CURVE, "rounds", (0.0, 10.0)) },
-            Figure { name: "noise", caption: noise.into(), chart: chart(NOISE_CURVE, "length of the noise", (0.0, 0.5)) },
+            Figure {
+                name: "noise",
+                caption: noise.into(),
+                chart: chart(NOISE_CURVE, "length of the noise", (0.0, 0.5)),
+            },
         ]
     }
 }
