@@ -6,7 +6,7 @@ use crate::problem::require;
 use crate::{AttackError, Ball, Universal};
 use perturb_engine::{Executable, Options};
 use perturb_graph::{Conv, DType, Expr, Graph, Resize, Tensor, substitute};
-use perturb_nn::{Adam, Examples, Initializer, Key, Layers, Shuffled, Step, Trainer};
+use perturb_nn::{Adam, Examples, Init, Initializer, Key, Layers, Shuffled, Step, Trainer};
 
 /// C-PGC (Fang et al. 2024), the image side: a generator makes one perturbation of fixed noise and of the embeddings of
 /// texts, to which it attends. It is trained by a contrastive loss turned round: for the embedding of a perturbed image,
@@ -123,9 +123,12 @@ impl CPgc {
             x = x.add(&told.transpose(&[0, 2, 1]).reshape([1, width, rows, columns]));
         }
         let larger = |x: &Expr, sizes: [usize; 2]| x.resize(&sizes, &Resize::nearest());
-        let x = conv("second", &larger(&x.relu(), [2 * rows, 2 * columns]), width).relu();
-        let x = conv("third", &larger(&x, [h, w]), width).relu();
-        conv("last", &x, c).tanh().scale(ball.epsilon())
+        let normed = |x: &Expr| x.instance_norm(1e-5).relu();
+        let x = normed(&conv("second", &larger(&normed(&x), [2 * rows, 2 * columns]), width));
+        let x = normed(&conv("third", &larger(&x, [h, w]), width));
+        // Without this scale a step moves all weights of the last layer so far that tanh saturates at a uniform colour.
+        let x = x.scale(1.0 / (9.0 * width as f64).sqrt());
+        layers.init(Init::Normal(1.0)).at("last").conv2d(&x, c, 3, Conv::same()).tanh().scale(ball.epsilon())
     }
 
     /// One value for each pair.

@@ -2,6 +2,7 @@
 //! tell which caption belongs to which picture of the `shapes` world.
 
 use crate::RunError;
+use perturb_attack::views::LocalCrop;
 use perturb_data::text::Vocabulary;
 use perturb_data::worlds::shapes::{Caption, Color, Hues, NounPhrase, Place, Radii, Scenes, ShapeKind, SizeName};
 use perturb_graph::{Conv, DType, Expr, Graph, Pool, Tensor};
@@ -90,9 +91,9 @@ pub(super) enum Eye {
     Small,
     /// Two convolutions of 5×5 and a mean over 2×2.
     Wide,
-    /// Patches of 4×4 and a block of attention.
+    /// Patches of 8×8 and a block of attention.
     Patches,
-    /// Two convolutions of 3×3, each with the maximum over 2×2.
+    /// Three convolutions of 3×3, each with the maximum over 2×2.
     Pooled,
 }
 
@@ -113,14 +114,14 @@ impl Eye {
                 strided("conv2", &x, 24, 5, 2).gelu().avg_pool(Pool::square(2, 2))
             }
             Eye::Patches => {
-                let x = layers.at("patches").conv2d(&image, 24, 4, Conv::default().stride(4));
-                let x = x.reshape([image.shape()[0], 24, 64]).transpose(&[0, 2, 1]);
+                let x = layers.at("patches").conv2d(&image, 48, 8, Conv::default().stride(8));
+                let x = x.reshape([image.shape()[0], 48, 16]).transpose(&[0, 2, 1]);
                 let x = layers.at("positions").learned_positions(&x);
-                layers.at("block").transformer_block(&x, &Attention::full(2))
+                layers.at("block").transformer_block(&x, &Attention::full(4))
             }
             Eye::Pooled => {
-                let x = strided("conv1", &image, 8, 3, 1).relu().max_pool(Pool::square(2, 2));
-                strided("conv2", &x, 16, 3, 1).relu().max_pool(Pool::square(2, 2))
+                let pooled = |name, x: &Expr, out| strided(name, x, out, 3, 1).relu().max_pool(Pool::square(2, 2));
+                pooled("conv3", &pooled("conv2", &pooled("conv1", &image, 8), 16), 32)
             }
         };
         layers.at("embedding").linear(&flatten(&features), WIDTH)
@@ -140,11 +141,26 @@ impl DualEncoder {
     /// Trains on pairs by the symmetric contrastive loss over batches (Radford et al. 2021), images also against captions of
     /// another object each (Yuksekgonul et al. 2023): colours and places tell most pictures of a batch apart.
     pub fn fit(eye: Eye, pairs: &Pairs, epochs: usize, seed: u64) -> Result<DualEncoder, RunError> {
+        DualEncoder::fit_on_crops(eye, pairs, None, epochs, seed)
+    }
+
+    /// The same on random crops of the images, another one in each step, as large models are trained.
+    pub fn fit_on_crops(
+        eye: Eye,
+        pairs: &Pairs,
+        crop: Option<LocalCrop>,
+        epochs: usize,
+        seed: u64,
+    ) -> Result<DualEncoder, RunError> {
         let (vocabulary, layers) = (vocabulary(), Layers::new(Initializer::pytorch(seed)));
         let mut step = Step::new();
         let image = step.input("image", [BATCH, 3, SIDE, SIDE], DType::F32);
         let words = step.input("words", [BATCH, WORDS], DType::I64);
-        let seen = eye.see(&layers.at("image"), &image);
+        let view = match crop {
+            Some(crop) => crop.apply(&image, step.key().pair())?,
+            None => image,
+        };
+        let seen = eye.see(&layers.at("image"), &view);
         let read = read(&layers.at("text"), &words, vocabulary.len())?;
         let wrong = step.input("wrong", [BATCH, WORDS], DType::I64);
         let wrong = self::read(&layers.at("text"), &wrong, vocabulary.len())?;

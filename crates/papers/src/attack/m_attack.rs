@@ -3,8 +3,13 @@
 //!
 //! Claim: matching the embeddings of local crops of an image and of a target image, over several surrogate encoders, makes
 //! models that were never seen describe the target. Here three small encoders of different architecture, trained with
-//! captions of `shapes` pictures, are the surrogates, and a fourth is the victim: success is that its nearest caption of all
-//! there are names the target's object and colour. Baselines: the same loop without crops; with one surrogate; sign noise.
+//! crops of `shapes` pictures and their captions, are the surrogates, and a fourth is the victim: success is that its nearest
+//! caption of all there are names the target's object and colour. Baselines: the same loop without crops; with one
+//! surrogate; sign noise.
+//!
+//! Two things differ from the plan, ε = 16/255 for encoders trained on whole pictures, because with them hardly anything
+//! carried over to the victim, with crops or without (development seeds: 6 to 23 % against 3 to 22 %). Encoders are trained
+//! on random crops, as the large ones are, and ε is 32/255; the chart has 16/255 too.
 //!
 //! The paper's number, above 90 % against commercial models, is about models that nobody can load here; what is checked is
 //! the mechanism.
@@ -15,6 +20,7 @@ use super::subjects::gather;
 use crate::curves::mean_series;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::feature::{MAttack as Attacker, Rise};
+use perturb_attack::views::LocalCrop;
 use perturb_attack::{Ascent, Ball, Norm, Seed};
 use perturb_data::worlds::shapes::{Caption, Color, NounPhrase, Place};
 use perturb_graph::{Graph, Tensor};
@@ -35,9 +41,12 @@ const NAMED: Quantity = Quantity::share("pictures whose own object and colour th
 const CURVE: &str = "success against ε";
 const WHOLE_CURVE: &str = "success against ε, without crops";
 
-const EPSILON: f64 = 16.0 / 255.0;
+const EPSILON: f64 = 32.0 / 255.0;
+/// Steps of 2/255, for any ε.
+const STEP: f64 = 2.0 / 255.0;
 const EYES: [Eye; 3] = [Eye::Small, Eye::Wide, Eye::Patches];
 const VICTIM: Eye = Eye::Pooled;
+const TRAINING_CROP: LocalCrop = LocalCrop::new([0.75, 1.0]);
 
 impl Reproduction for MAttack {
     fn slug(&self) -> &'static str {
@@ -81,7 +90,7 @@ impl Reproduction for MAttack {
             let white = white.collect::<Result<Vec<f64>, _>>()?;
             found.record(SURROGATES.of(arm), white.iter().sum::<f64>() / white.len() as f64)?;
             let mut points = vec![(0.0, scene.succeeds(&scene.images)?), (255.0 * EPSILON, success)];
-            for size in run.scaled(&[8.0][..], &[4.0, 8.0, 12.0, 24.0][..]) {
+            for size in run.scaled(&[16.0][..], &[8.0, 16.0, 24.0, 40.0][..]) {
                 let images = scene.attack(&attack, &scene.surrogate_graphs(), size / 255.0)?;
                 points.push((*size, scene.succeeds(&images)?));
             }
@@ -107,7 +116,7 @@ impl Reproduction for MAttack {
             description: "Share of pictures for which the unseen encoder names the target, against their size.".into(),
             x_label: "ε · 255".into(),
             y_label: "victim names the target".into(),
-            x_range: (0.0, 24.0),
+            x_range: (0.0, 40.0),
             y_range: (0.0, 1.0),
             percent: true,
             series: series.collect(),
@@ -137,11 +146,11 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn train<'a>(run: &'a Run<'a>) -> Result<Scene<'a>, RunError> {
-        let ([count, test], epochs) = run.scaled(([3000, 120], 12), ([6000, 500], 25));
+        let ([count, test], epochs) = run.scaled(([3000, 80], 14), ([6000, 500], 25));
         let pairs = Pairs::draw(2 * run.seed, count)?;
         let encoder = |(i, eye): (usize, &Eye)| {
             run.progress(0.12 * i as f64, "encoders");
-            DualEncoder::fit(*eye, &pairs, epochs, 4 * run.seed + i as u64)
+            DualEncoder::fit_on_crops(*eye, &pairs, Some(TRAINING_CROP), epochs, 4 * run.seed + i as u64)
         };
         let surrogates = EYES.iter().enumerate().map(encoder).collect::<Result<Vec<_>, _>>()?;
         let victim = encoder((EYES.len(), &VICTIM))?;
@@ -165,8 +174,7 @@ impl Scene<'_> {
     }
 
     fn attack(&self, attack: &Attacker, encoders: &[Graph], epsilon: f64) -> Result<Tensor, RunError> {
-        // Steps of 1/255 for any ε.
-        let ascent = Ascent { relative_step: 1.0 / (255.0 * epsilon), ..attack.rise.ascent };
+        let ascent = Ascent { relative_step: STEP / epsilon, ..attack.rise.ascent };
         let attack = Attacker { rise: Rise { ascent, ..attack.rise }, ..*attack };
         let (ball, seed) = (ball(epsilon)?, Seed::new(self.run.seed, 0));
         Ok(attack.run(encoders, &self.images, &self.targets, &ball, &seed)?)
@@ -198,7 +206,7 @@ fn show(found: &mut Measurements, images: &Tensor, arms: [(&str, &Tensor); 2]) -
     found.image("a picture", &before.png(6)?);
     for (arm, moved) in arms {
         let after = Picture::new(&moved.as_slice::<f32>()[..width], shape)?;
-        found.image(&format!("what was added, {arm}, 8 times"), &before.perturbation_png(&after, 8.0, 6)?);
+        found.image(&format!("what was added, {arm}, 4 times"), &before.perturbation_png(&after, 4.0, 6)?);
         let mut energy = vec![0.0f32; SIDE * SIDE];
         for (i, (a, b)) in images.as_slice::<f32>().iter().zip(moved.as_slice::<f32>()).enumerate() {
             energy[i % (SIDE * SIDE)] += (a - b).powi(2);
