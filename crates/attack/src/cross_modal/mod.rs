@@ -154,11 +154,23 @@ mod tests {
         small.check(&Etu::default().fit(encoder, images, texts, &small.ball, &seed).unwrap(), 0.25, "ETU");
         let features = FeatureUap::default().fit(encoder, images, &small.ball, &seed).unwrap();
         small.check(&features, 1.0 - 1e-3, "features");
-        for attack in [CPgc::default(), CPgc { condition: false, ..CPgc::default() }] {
-            let attack = CPgc { width: 8, pairs: 8, ..attack };
-            let trainer =
-                Trainer { optimizer: Arc::new(Adam { learning_rate: 1e-2, ..Adam::default() }), ..CPgc::trainer(1) };
-            small.check(&attack.fit(encoder, images, texts, &small.ball, &trainer).unwrap(), 0.25, "C-PGC");
+    }
+
+    // The generator begins with a map of one place, so that on images of 2×2 it can only shift all pixels alike.
+    #[test]
+    fn generated_perturbations_shift_images_from_their_texts() {
+        let small = Small::new();
+        let shifted = |by: f32| small.cosine(&Tensor::full([1, 2, 2], by));
+        let (clean, best) = (shifted(0.0), shifted(0.15).min(shifted(-0.15)));
+        assert!(best < clean - 0.1, "{best} {clean}");
+        for (condition, farthest) in [(true, true), (false, true), (true, false)] {
+            let attack = CPgc { width: 8, pairs: 8, temperature: 0.7, condition, farthest, ..CPgc::default() };
+            let optimizer = Arc::new(Adam { learning_rate: 1e-2, ..Adam::default() });
+            let trainer = Trainer { epochs: 100, optimizer, ..CPgc::trainer(1) };
+            let found = attack.fit(&small.encoder, &small.images, &small.texts, &small.ball, &trainer).unwrap();
+            assert!(found.delta.as_slice::<f32>().iter().all(|d| d.abs() <= 0.15 + 1e-6));
+            let reached = small.cosine(&found.delta);
+            assert!(reached < 0.5 * (clean + best), "{condition} {farthest}: {reached}, clean {clean}, best {best}");
         }
     }
 

@@ -115,7 +115,9 @@ mod tests {
         let target = Tensor::new([1, 2, 4, 4], (0..32).map(|i| (i * 5 % 32) as f32 / 40.0 + 0.1).collect()).unwrap();
         let ball = Ball::new(Norm::Linf, 0.1, (0.0, 1.0)).unwrap();
         let ascent = Ascent { steps: 3, ..MAttack::default().rise.ascent };
-        let attack = MAttack { rise: Rise { ascent, batch: 1 }, ..MAttack::default() };
+        // Parts so small that every step leaves some pixels of this image as they are.
+        let source_crop = Some(LocalCrop::new([0.05, 0.2]));
+        let attack = MAttack { source_crop, rise: Rise { ascent, batch: 1 }, ..MAttack::default() };
         let run = |seed| attack.run(&[encoder(1.0)], &image, &target, &ball, &Seed::new(seed, 0)).unwrap();
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));
