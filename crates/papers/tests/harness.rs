@@ -187,8 +187,8 @@ fn other_seeds_are_no_verdict() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let toy = Toy::new(0.4);
-    let (report, seeds) = reproduce(&toy, Tier::Quick, (100, Some(2)), &build("a"), &store, &|_| ()).unwrap();
-    assert_eq!((report.seeds, seeds[0].seed, seeds[1].seed), (2, 100, 101));
+    let (report, seeds) = reproduce(&toy, Tier::Quick, (10, Some(2)), &build("a"), &store, &|_| ()).unwrap();
+    assert_eq!((report.seeds, seeds[0].seed, seeds[1].seed), (2, 10, 11));
     assert!(store.reports().unwrap().is_empty());
 }
 
