@@ -1,7 +1,44 @@
 //! Curves over seeds.
 
-use crate::SeedResult;
-use perturb_report::chart::{Hue, Marker, Sample, Series};
+use crate::{Figure, SeedResult};
+use perturb_report::chart::{Hue, LineChart, Marker, Sample, Series};
+
+/// The curve of an arm: its name, the arm's, and how it is drawn.
+pub(crate) type ArmCurve = (&'static str, &'static str, Hue, Marker);
+
+/// What the axes of a chart mean.
+pub(crate) struct Axes {
+    pub description: &'static str,
+    pub x: &'static str,
+    pub y: &'static str,
+    /// Where the first axis ends; it begins at 0.
+    pub last: f64,
+}
+
+/// A figure of shares, from 0 to 1: the mean of each arm's curve over seeds. The line of the `method` is bold.
+pub(crate) fn share_figure(
+    name: &'static str,
+    seeds: &[SeedResult],
+    method: &str,
+    arms: &[ArmCurve],
+    axes: &Axes,
+) -> Figure {
+    let line = |&(curve, arm, hue, marker): &ArmCurve| Series {
+        bold: arm == method,
+        ..mean_series(seeds, curve, arm, hue, marker)
+    };
+    let chart = LineChart {
+        description: axes.description.into(),
+        x_label: axes.x.into(),
+        y_label: axes.y.into(),
+        x_range: (0.0, axes.last),
+        y_range: (0.0, 1.0),
+        percent: true,
+        series: arms.iter().map(line).collect(),
+        regions: Vec::new(),
+    };
+    Figure { name, caption: "Mean over seeds; bars from the lowest to the highest seed.".into(), chart }
+}
 
 /// The mean of a curve over seeds as a line of a chart, thin and solid.
 pub(crate) fn mean_series(seeds: &[SeedResult], curve: &str, name: &str, hue: Hue, marker: Marker) -> Series {

@@ -193,7 +193,9 @@ impl std::fmt::Display for Estimator {
             Estimator::Difference(a, b) => f.write_str(&both(a, b, "−")),
             Estimator::Ratio(a, b) => f.write_str(&both(a, b, "÷")),
             Estimator::Slope(curve) => write!(f, "log–log slope of {curve}"),
-            Estimator::Largest(m) => write!(f, "largest {} of any seed: {}", m.quantity.name, m.arm),
+            Estimator::Largest(m) => {
+                write!(f, "largest {} of any seed: {}", m.quantity.name.trim_start_matches("largest "), m.arm)
+            }
         }
     }
 }

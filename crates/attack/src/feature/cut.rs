@@ -5,6 +5,7 @@ use perturb_graph::{Expr, Graph, Shape, dependents, substitute};
 
 /// A classifier cut at a hidden layer: what leads to the layer, and what follows it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Cut {
     /// From one example to its features `[1, C, …]`.
     pub body: Graph,

@@ -85,7 +85,7 @@ impl<'a> Search<'a> {
         seed: &'a Seed,
     ) -> Result<Search<'a>, AttackError> {
         require(beam > 0, "Vec2Text", "beam", 0.0, "1 or more")?;
-        let fits = embeddings.shape().len() == 2 && embeddings.shape()[1] == inverter.size;
+        let fits = matches!(embeddings.shape()[..], [n, size] if n > 0 && size == inverter.size);
         if !fits || embeddings.try_as_slice::<f32>().is_none() {
             let (shape, width) = (embeddings.shape().clone(), inverter.size);
             return Err(AttackError::Embeddings { shape, width });

@@ -70,7 +70,7 @@ impl Vec2Text {
         let divides = self.heads > 0 && self.width.is_multiple_of(self.heads) && self.width > 0;
         require(divides, NAME, "heads", self.heads as f64, "a divisor of the width")?;
         require(self.pseudo_words > 0, NAME, "pseudo_words", 0.0, "1 or more")?;
-        let words = texts.try_as_slice::<i64>().filter(|_| texts.shape().len() == 2);
+        let words = texts.try_as_slice::<i64>().filter(|words| texts.shape().len() == 2 && !words.is_empty());
         let outside = |w: &&i64| **w < 0 || **w >= self.vocabulary as i64;
         match words.map(|words| words.iter().find(outside)) {
             Some(None) => Ok(()),
@@ -89,24 +89,42 @@ impl Vec2Text {
 struct Embedder {
     run: Evaluator,
     name: String,
+    /// T.
+    text: usize,
 }
 
 impl Embedder {
     fn new(graph: &Graph, batch: usize) -> Result<Embedder, AttackError> {
         let model = |reason: &str| AttackError::Model { reason: reason.into() };
-        let ([input], [_]) = (&graph.inputs[..], &graph.outputs[..]) else {
+        let ([input], [(_, output)]) = (&graph.inputs[..], &graph.outputs[..]) else {
             return Err(model("an embedder has one input, a text, and one output, its embedding"));
         };
         if input.dtype() != DType::I64 || input.shape().first() != Some(&1) {
             return Err(model("an embedder takes the numbers of the words of one text, i64[1, T]"));
         }
+        if output.dtype() != DType::F32 {
+            return Err(model("an embedder gives an embedding in single precision"));
+        }
         let batched = graph.vmap(batch)?;
         let name = batched.inputs[0].name().unwrap_or("input").to_string();
-        Ok(Embedder { run: Evaluator::new(&batched.inputs, &batched.output_exprs())?, name })
+        Ok(Embedder {
+            run: Evaluator::new(&batched.inputs, &batched.output_exprs())?,
+            name,
+            text: input.shape().count(),
+        })
     }
 
     /// Embeddings `[N, D]` of texts `[N, T]`, of length 1: their lengths are not used.
     fn embed(&self, texts: &Tensor) -> Result<Tensor, AttackError> {
+        let expected = &self.text;
+        if texts.shape().len() != 2
+            || texts.shape()[1] != *expected
+            || texts.count() == 0
+            || texts.dtype() != DType::I64
+        {
+            let (dtype, shape) = (texts.dtype(), texts.shape().clone());
+            return Err(AttackError::Inputs { dtype, shape, expected: [*expected].into() });
+        }
         let found = self.run.outputs(&Parameters::default(), &Examples::new(&self.name, texts.clone())?)?.remove(0);
         let n = texts.shape()[0];
         let mut found = found.reshape([n, found.count() / n])?;

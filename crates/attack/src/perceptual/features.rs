@@ -88,8 +88,9 @@ mod tests {
         let network = network();
         let weights = vec![vec![0.5, 2.0], vec![1.0, 0.0, 3.0]];
         let lpips = Lpips::new(&network, Some(weights.clone())).unwrap();
-        let image =
-            |step: usize| Tensor::new([1, 5, 5], (0..25).map(|i| ((i * step) % 11) as f32 / 10.0).collect()).unwrap();
+        let image = |step: usize| {
+            Tensor::new([1, 1, 5, 5], (0..25).map(|i| ((i * step) % 11) as f32 / 10.0).collect()).unwrap()
+        };
         let (a, b) = (image(3), image(4));
         let found = Distances::new(&lpips, [1, 5, 5], 2).unwrap().of(&a, &b).unwrap()[0];
         let features = |image: &Tensor| {

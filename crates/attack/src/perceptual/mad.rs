@@ -50,8 +50,13 @@ impl MaximumDifferentiation {
         extreme: Extreme,
     ) -> Result<Tensor, AttackError> {
         require(self.rate > 0.0 && self.rate.is_finite(), "MAD", "rate", self.rate, "positive")?;
+        let fit = start.shape().len() == 4 && start.shape() == reference.shape() && start.count() > 0;
+        if !fit || [start.dtype(), reference.dtype()] != [DType::F32; 2] {
+            let (dtype, shape, expected) = (start.dtype(), start.shape().clone(), reference.shape().clone());
+            return Err(AttackError::Inputs { dtype, shape, expected });
+        }
         let [hold, vary] = [slopes(hold, reference)?, slopes(vary, reference)?];
-        let width = start.count() / start.shape()[0].max(1);
+        let width = start.count() / start.shape()[0];
         let sign = if extreme == Extreme::Farthest { 1.0 } else { -1.0 };
         let step = sign * self.rate * (width as f64).sqrt();
         let (levels, _) = at(&hold, start, reference)?;

@@ -68,7 +68,8 @@ impl Distances {
     /// If the images are not in single precision and of the compiled shape, or not as many.
     pub fn of(&self, x: &Tensor, y: &Tensor) -> Result<Vec<f64>, AttackError> {
         let width: usize = self.image.iter().product();
-        let values = [x, y].map(|t| t.try_as_slice::<f32>().filter(|v| v.len().is_multiple_of(width.max(1))));
+        let images = |t: &Tensor| t.shape().split_first().is_some_and(|(_, image)| *image == self.image);
+        let values = [x, y].map(|t| t.try_as_slice::<f32>().filter(|_| images(t)));
         let [Some(a), Some(b)] = values else { return Err(self.misfit(x)) };
         if a.len() != b.len() {
             return Err(self.misfit(y));

@@ -56,10 +56,13 @@ impl Triplets {
     /// Shape of an image.
     fn image(&self) -> Result<[usize; 3], AttackError> {
         let shape = self.reference.shape();
-        match (&shape[..], [&self.nearer, &self.farther].iter().all(|t| t.shape() == shape)) {
-            (&[_, c, h, w], true) => Ok([c, h, w]),
+        let all = [&self.reference, &self.nearer, &self.farther];
+        let odd = all.into_iter().find(|t| t.shape() != shape || t.dtype() != DType::F32);
+        match (&shape[..], odd) {
+            (&[_, c, h, w], None) => Ok([c, h, w]),
             _ => {
-                let (dtype, shape) = (self.nearer.dtype(), self.nearer.shape().clone());
+                let odd = odd.unwrap_or(&self.reference);
+                let (dtype, shape) = (odd.dtype(), odd.shape().clone());
                 Err(AttackError::Inputs { dtype, shape, expected: self.reference.shape().clone() })
             }
         }
@@ -247,5 +250,7 @@ mod tests {
         assert!(all.choose(&[3]).is_err());
         let odd = Triplets { farther: Tensor::full([3, 1, 2, 3], 0.5f32), ..all };
         assert!(odd.gaps(&MeanSquaredError, 2).is_err());
+        let double = Triplets { reference: Tensor::full([3, 1, 2, 2], 0.5f64), ..triplets([0.1; 3], [0.4; 3]) };
+        assert!(double.choose(&[0]).is_err());
     }
 }

@@ -71,17 +71,15 @@ impl Metric for MsSsim {
         let exponents = &EXPONENTS[..self.scales];
         let total: f64 = exponents.iter().sum();
         let (mut x, mut y) = (x.reshape([c, 1, h, w]), y.reshape([c, 1, h, w]));
-        let mut logarithm: Option<Expr> = None;
+        let mut logarithm = Expr::full([c], 0.0, x.dtype());
         for (scale, exponent) in exponents.iter().enumerate() {
             let (whole, structure) = similarity(self.name(), &x, &y)?;
             let term = if scale + 1 == self.scales { whole } else { structure };
-            let part = term.maximum(&term.like(TINY)).log().scale(exponent / total);
-            logarithm = Some(logarithm.map_or_else(|| part.clone(), |l| l.add(&part)));
+            logarithm = logarithm.add(&term.maximum(&term.like(TINY)).log().scale(exponent / total));
             if scale + 1 < self.scales {
                 (x, y) = (halved(&x), halved(&y));
             }
         }
-        let logarithm = logarithm.expect("there is a scale");
         Ok(logarithm.exp().reduce_mean(&[0], false).neg().offset(1.0))
     }
 }

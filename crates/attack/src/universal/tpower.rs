@@ -193,6 +193,9 @@ impl Pixels {
 /// An iteration's derivatives for a batch of samples, compiled.
 struct Excitation {
     exe: Executable,
+    /// Of one sample, and of a batch, as the layer takes them.
+    input: Shape,
+    batched: Shape,
     example: Shape,
     q: f64,
     batch: usize,
@@ -209,7 +212,7 @@ impl Excitation {
             return Err(model(format!("the layer maps {} to {}, not f32 to f32", input.dtype(), output.dtype())));
         }
         let rows = inputs.shape().first().copied().unwrap_or(0);
-        if rows == 0 || rows * input.shape().count() != inputs.count() || inputs.dtype() != DType::F32 {
+        if inputs.count() == 0 || rows * input.shape().count() != inputs.count() || inputs.dtype() != DType::F32 {
             let (dtype, shape, expected) = (inputs.dtype(), inputs.shape().clone(), input.shape().clone());
             return Err(AttackError::Inputs { dtype, shape, expected });
         }
@@ -237,20 +240,19 @@ impl Excitation {
             Some((1, rest)) if !rest.is_empty() => Shape::from(rest),
             _ => input.shape().clone(),
         };
-        Ok(Excitation { exe, example, q, batch })
+        Ok(Excitation { exe, input: input.shape().clone(), batched: x[0].shape().clone(), example, q, batch })
     }
 
     /// `Σᵢ J(xᵢ)ᵀ·ψ_q(J(xᵢ)·v)` up to a factor, and `(Σᵢ ‖J(xᵢ)·v‖_q^q)^{1/q}`.
     fn raise(&self, v: &[f64], inputs: &Tensor) -> Result<(Vec<f64>, f64), AttackError> {
-        let [x, direction, _] = &self.exe.input_shapes().cloned().collect::<Vec<_>>()[..] else { unreachable!() };
-        let direction = Tensor::new(direction.clone(), v.iter().map(|&v| v as f32).collect())?;
+        let direction = Tensor::new(&self.input, v.iter().map(|&v| v as f32).collect())?;
         let (width, mut parts) = (v.len(), Vec::new());
         for rows in inputs.as_slice::<f32>().chunks(self.batch * width) {
             let mut values = rows.to_vec();
             let mut counted = vec![1.0f32; rows.len() / width];
             counted.resize(self.batch, 0.0);
             values.resize(self.batch * width, 0.0);
-            let (values, counted) = (Tensor::new(x.clone(), values)?, Tensor::new([self.batch], counted)?);
+            let (values, counted) = (Tensor::new(&self.batched, values)?, Tensor::new([self.batch], counted)?);
             let found = self.exe.run(&[&values, &direction, &counted])?;
             let numbers = [1, 2].map(|i| f64::from(found[i].as_slice::<f32>()[0]));
             parts.push((found[0].to_f64_vec(), numbers));

@@ -218,11 +218,11 @@ impl Search<'_, '_> {
 
     fn raise(&mut self, subdomains: &mut [Subdomain], rates: Rates) -> Result<()> {
         let stop = || self.watch.late();
-        self.ascent.fitting_mut(subdomains.len())?.raise(subdomains, self.case, rates, &stop)
+        self.ascent.fitting(subdomains.len())?.raise(subdomains, self.case, rates, &stop)
     }
 
     /// Proves and closes what can be; returns what stays open.
-    fn settle(&self, subdomains: Vec<Subdomain>, forest: &mut Forest) -> Result<Vec<Subdomain>> {
+    fn settle(&mut self, subdomains: Vec<Subdomain>, forest: &mut Forest) -> Result<Vec<Subdomain>> {
         subdomains.iter().for_each(|_| self.watch.visited());
         let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) =
             subdomains.into_iter().partition(|s| s.empty || s.bound > 0.0);
@@ -274,11 +274,11 @@ impl Search<'_, '_> {
             if self.watch.late() {
                 return Ok(Err(End::Timeout));
             }
-            let bound = |tried: &[Subdomain]| -> Result<Vec<f64>> {
-                let search = self.search.fitting(tried.len())?;
-                Ok(search.run::<f32>(&tried.iter().collect::<Vec<_>>(), self.case)?.bounds)
+            let (search, case) = (&mut self.search, self.case);
+            let mut bound = |tried: &[Subdomain]| -> Result<Vec<f64>> {
+                Ok(search.fitting(tried.len())?.run::<f32>(&tried.iter().collect::<Vec<_>>(), case)?.bounds)
             };
-            for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &bound)?) {
+            for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &mut bound)?) {
                 let Some(halves) = halves else {
                     // All signs are fixed, and yet nothing is proved: rounding, or another nonlinearity than relu.
                     return Ok(Err(End::Unknown("a subdomain without an open relu stays undecided".into())));

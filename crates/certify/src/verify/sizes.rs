@@ -2,7 +2,6 @@
 
 use crate::{CertifyError, Result};
 use perturb_engine::EngineError;
-use std::cell::OnceCell;
 
 /// How many times fewer items the next smaller executable has.
 const STEP: usize = 4;
@@ -11,7 +10,7 @@ const STEP: usize = 4;
 pub(super) struct Sizes<'a, T> {
     compile: Box<dyn Fn(usize) -> Result<T> + 'a>,
     /// By number of items, the largest first.
-    all: Vec<(usize, OnceCell<T>)>,
+    all: Vec<(usize, Option<T>)>,
 }
 
 impl<'a, T> Sizes<'a, T> {
@@ -27,10 +26,10 @@ impl<'a, T> Sizes<'a, T> {
                 other => break other?,
             }
         };
-        let mut all = vec![(items, OnceCell::from(largest))];
+        let mut all = vec![(items, Some(largest))];
         while items >= STEP {
             items /= STEP;
-            all.push((items, OnceCell::new()));
+            all.push((items, None));
         }
         Ok(Sizes { compile: Box::new(compile), all })
     }
@@ -44,23 +43,14 @@ impl<'a, T> Sizes<'a, T> {
     ///
     /// # Errors
     /// If it cannot be compiled.
-    pub fn fitting(&self, count: usize) -> Result<&T> {
-        let (items, cell) = &self.all[self.place(count)];
-        if let Some(ready) = cell.get() {
-            return Ok(ready);
-        }
-        let compiled = (self.compile)(*items)?;
-        Ok(cell.get_or_init(|| compiled))
-    }
-
-    /// [`Sizes::fitting`] for what changes when it runs.
-    ///
-    /// # Errors
-    /// If it cannot be compiled.
-    pub fn fitting_mut(&mut self, count: usize) -> Result<&mut T> {
+    pub fn fitting(&mut self, count: usize) -> Result<&mut T> {
         let place = self.place(count);
-        self.fitting(count)?;
-        Ok(self.all[place].1.get_mut().expect("it was compiled"))
+        let (items, slot) = &mut self.all[place];
+        let ready = match slot.take() {
+            Some(ready) => ready,
+            None => (self.compile)(*items)?,
+        };
+        Ok(slot.insert(ready))
     }
 
     fn place(&self, count: usize) -> usize {
@@ -87,7 +77,6 @@ mod tests {
         assert_eq!(sizes.most(), 32);
         for (count, items) in [(1, 2), (2, 2), (3, 8), (8, 8), (9, 32), (32, 32), (100, 32)] {
             assert_eq!(*sizes.fitting(count).unwrap(), items, "{count}");
-            assert_eq!(*sizes.fitting_mut(count).unwrap(), items, "{count}");
         }
         assert_eq!(*compiled.borrow(), [32, 2, 8]);
     }

@@ -56,7 +56,7 @@ impl<'a> Splitter<'a> {
         &mut self,
         subdomains: &[Subdomain],
         costs: &[Vec<f32>],
-        bound: &dyn Fn(&[Subdomain]) -> Result<Vec<f64>>,
+        bound: &mut dyn FnMut(&[Subdomain]) -> Result<Vec<f64>>,
     ) -> Result<Vec<Option<[Subdomain; 2]>>> {
         let candidates: Vec<Vec<Candidate>> =
             subdomains.iter().zip(costs).map(|(s, costs)| self.candidates(s, costs)).collect();

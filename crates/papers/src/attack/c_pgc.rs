@@ -13,14 +13,14 @@
 use super::dual_encoder::{DualEncoder, SIDE};
 use super::embedding_map::embedding_map;
 use super::retrieval::{Retrieval, sign_noise};
-use crate::curves::mean_series;
+use crate::curves::{Axes, share_figure};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::cross_modal::{CPgc as Attacker, FeatureUap};
 use perturb_attack::feature::Rise;
 use perturb_attack::{Ascent, Ball, Norm, Seed, Start, Universal};
 use perturb_graph::{DType, Expr, Graph, Tensor, substitute, topological};
 use perturb_nn::{Adam, Cosine, Trainer};
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, Marker};
 use perturb_report::picture::Picture;
 use std::sync::Arc;
 
@@ -100,24 +100,15 @@ impl Reproduction for CPgc {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series =
-            [(CURVE, CPGC, Hue::Vermillion, Marker::Circle), (FEATURES_CURVE, FEATURES, Hue::Blue, Marker::Square)];
-        let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            bold: name == CPGC,
-            ..mean_series(seeds, curve, name, hue, marker)
-        });
-        let chart = LineChart {
-            description: "Fall of R@1 of the encoder that a perturbation was fitted to, against its size.".into(),
-            x_label: "ε · 255".into(),
-            y_label: "fall of R@1".into(),
-            x_range: (0.0, 8.0),
-            y_range: (0.0, 1.0),
-            percent: true,
-            series: series.collect(),
-            regions: Vec::new(),
+        let axes = Axes {
+            description: "Fall of R@1 of the encoder that a perturbation was fitted to, against its size.",
+            x: "ε · 255",
+            y: "fall of R@1",
+            last: 8.0,
         };
-        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
-        vec![Figure { name: "white-box", caption: caption.into(), chart }]
+        let arms =
+            [(CURVE, CPGC, Hue::Vermillion, Marker::Circle), (FEATURES_CURVE, FEATURES, Hue::Blue, Marker::Square)];
+        vec![share_figure("white-box", seeds, CPGC, &arms, &axes)]
     }
 }
 

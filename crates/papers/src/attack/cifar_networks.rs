@@ -2,9 +2,9 @@
 //!
 //! They are as deep as time allows: what one perturbation does to all images grows from layer to layer.
 
-use super::subjects::{BATCH, CLASSES, accuracy};
-use crate::RunError;
+use super::subjects::{BATCH, CLASSES, accuracy, cifar};
 use crate::training::Split;
+use crate::{Run, RunError};
 use perturb_attack::{Classifier, Criterion};
 use perturb_graph::{Conv, DType, Expr, Graph, Tensor};
 use perturb_nn::{Adam, Cosine, Examples, Hook, Initializer, Layers, Shuffled, Step, Trainer, flatten};
@@ -97,11 +97,15 @@ pub(super) fn decisions(model: &Classifier, images: &Tensor) -> Result<Criterion
     Ok(Criterion::Misclassify { labels })
 }
 
-/// Trains two networks beside each other: steps of so small ones do not fill two cores.
-pub(super) fn both<T: Send>(first: impl FnOnce() -> T + Send, second: impl FnOnce() -> T + Send) -> (T, T) {
-    std::thread::scope(|scope| {
-        let other = scope.spawn(second);
-        let one = first();
+/// Images, and a network of each architecture, trained beside each other: steps of so small ones do not fill two cores.
+pub(super) fn subjects(run: &Run) -> Result<(Split, Network, Network), RunError> {
+    let data = cifar(run, run.scaled([6000, 300], [10_000, 2000]))?;
+    let (epochs, seed) = (run.scaled(6, 12), run.seed);
+    let train = |plan| Network::train(plan, &data, seed, epochs);
+    let (one, other) = std::thread::scope(|scope| {
+        let other = scope.spawn(|| train(Plan::Early));
+        let one = train(Plan::Spread);
         (one, other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+    });
+    Ok((data, one?, other?))
 }

@@ -10,14 +10,14 @@
 use super::captioner::{Captioner, Voice, slots_right};
 use super::dual_encoder::{SIDE, WIDTH};
 use super::retrieval::{Retrieval, sign_noise};
-use crate::curves::mean_series;
+use crate::curves::{Axes, share_figure};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::cross_modal::Etu as Attacker;
 use perturb_attack::{Ball, Norm, Seed, Universal};
 use perturb_data::worlds::shapes::{Caption, Place};
 use perturb_graph::{DType, Tensor};
 use perturb_nn::{Adam, Evaluator, Examples, Initializer, Layers, Parameters, Shuffled, Step, Trainer, losses};
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, Marker};
 use perturb_report::picture::Picture;
 
 pub struct Etu;
@@ -103,23 +103,14 @@ impl Reproduction for Etu {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series = [(CURVE, ETU, Hue::Vermillion, Marker::Circle), (GLOBAL_CURVE, GLOBAL, Hue::Blue, Marker::Square)];
-        let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            bold: name == ETU,
-            ..mean_series(seeds, curve, name, hue, marker)
-        });
-        let chart = LineChart {
-            description: "Fall of R@1 of the encoder that the perturbation was not fitted to, against its size.".into(),
-            x_label: "ε · 255".into(),
-            y_label: "fall of R@1, transfer".into(),
-            x_range: (0.0, 16.0),
-            y_range: (0.0, 1.0),
-            percent: true,
-            series: series.collect(),
-            regions: Vec::new(),
+        let axes = Axes {
+            description: "Fall of R@1 of the encoder that the perturbation was not fitted to, against its size.",
+            x: "ε · 255",
+            y: "fall of R@1, transfer",
+            last: 16.0,
         };
-        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
-        vec![Figure { name: "transfer", caption: caption.into(), chart }]
+        let arms = [(CURVE, ETU, Hue::Vermillion, Marker::Circle), (GLOBAL_CURVE, GLOBAL, Hue::Blue, Marker::Square)];
+        vec![share_figure("transfer", seeds, ETU, &arms, &axes)]
     }
 }
 

@@ -4,16 +4,15 @@
 //! data and for any task; to know the data's range helps. Here: convolutional networks of CIFAR-10 at ε = 10/255, and a
 //! network that segments `shapes` pictures. Baselines: the best of ten random signs; UAP on 64 images.
 
-use super::cifar_networks::{DEVIATION, MEAN, Network, Plan, both};
+use super::cifar_networks::{DEVIATION, MEAN, Network, subjects};
 use super::retrieval::sign_noise;
 use super::segmenter::{Pictures, Segmenter};
-use super::subjects::cifar;
-use crate::curves::mean_series;
+use crate::curves::{Axes, share_figure};
 use crate::training::Split;
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::feature::rectified;
 use perturb_attack::{Ball, Classifier, GdUap as Attacker, Norm, Prior, Seed, Uap, Universal};
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, Marker};
 use perturb_report::picture::Picture;
 
 pub struct GdUap;
@@ -58,11 +57,7 @@ impl Reproduction for GdUap {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let data = cifar(run, run.scaled([6000, 300], [10_000, 2000]))?;
-        let (epochs, seed) = (run.scaled(6, 12), run.seed);
-        let train = |plan| Network::train(plan, &data, seed, epochs);
-        let (network, other) = both(|| train(Plan::Spread), || train(Plan::Early));
-        let (network, other) = (network?, other?);
+        let (data, network, other) = subjects(run)?;
         found.record(ACCURACY.of(CLEAN), network.accuracy.min(other.accuracy))?;
         run.progress(0.5, "perturbations");
         let fooled = |universal: &Universal, network: &Network| {
@@ -107,22 +102,14 @@ impl Reproduction for GdUap {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series = |curve, name, hue, marker, bold| Series { bold, ..mean_series(seeds, curve, name, hue, marker) };
-        let chart = LineChart {
-            description: "Share of decisions changed, against the size of the perturbation.".into(),
-            x_label: "ε · 255".into(),
-            y_label: "decisions changed".into(),
-            x_range: (0.0, 20.0),
-            y_range: (0.0, 1.0),
-            percent: true,
-            series: vec![
-                series(CURVE, NONE, Hue::Vermillion, Marker::Circle, true),
-                series(NOISE_CURVE, NOISE, Hue::Grey, Marker::Diamond, false),
-            ],
-            regions: Vec::new(),
+        let axes = Axes {
+            description: "Share of decisions changed, against the size of the perturbation.",
+            x: "ε · 255",
+            y: "decisions changed",
+            last: 20.0,
         };
-        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
-        vec![Figure { name: "sizes", caption: caption.into(), chart }]
+        let arms = [(CURVE, NONE, Hue::Vermillion, Marker::Circle), (NOISE_CURVE, NOISE, Hue::Grey, Marker::Diamond)];
+        vec![share_figure("sizes", seeds, NONE, &arms, &axes)]
     }
 }
 

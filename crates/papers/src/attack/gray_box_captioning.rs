@@ -8,13 +8,13 @@
 use super::captioner::{Captioner, Voice, slots_right};
 use super::dual_encoder::{DualEncoder, Eye, Pairs, SIDE};
 use super::subjects::gather;
-use crate::curves::mean_series;
+use crate::curves::{Axes, share_figure};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::feature::{GrayBox, Rise};
 use perturb_attack::{Ascent, Ball, Norm, Seed};
 use perturb_data::worlds::shapes::Caption;
 use perturb_graph::Tensor;
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, Marker};
 use perturb_report::picture::Picture;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -97,23 +97,14 @@ impl Reproduction for GrayBoxCaptioning {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series = [(CURVE, GRAY, Hue::Vermillion, Marker::Circle), (NOISE_CURVE, NOISE, Hue::Grey, Marker::Square)];
-        let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            bold: name == GRAY,
-            ..mean_series(seeds, curve, name, hue, marker)
-        });
-        let chart = LineChart {
-            description: "Share of caption slots that are right, against the size of the perturbation.".into(),
-            x_label: "ε · 255".into(),
-            y_label: "slots right, recurrent decoder".into(),
-            x_range: (0.0, 16.0),
-            y_range: (0.0, 1.0),
-            percent: true,
-            series: series.collect(),
-            regions: Vec::new(),
+        let axes = Axes {
+            description: "Share of caption slots that are right, against the size of the perturbation.",
+            x: "ε · 255",
+            y: "slots right, recurrent decoder",
+            last: 16.0,
         };
-        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
-        vec![Figure { name: "slots", caption: caption.into(), chart }]
+        let arms = [(CURVE, GRAY, Hue::Vermillion, Marker::Circle), (NOISE_CURVE, NOISE, Hue::Grey, Marker::Square)];
+        vec![share_figure("slots", seeds, GRAY, &arms, &axes)]
     }
 }
 

@@ -17,14 +17,14 @@
 use super::dual_encoder::{DualEncoder, Eye, KINDS, Pairs, SIDE, caption, nearest};
 use super::retrieval::sign_noise;
 use super::subjects::gather;
-use crate::curves::mean_series;
+use crate::curves::{Axes, share_figure};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::feature::{MAttack as Attacker, Rise};
 use perturb_attack::views::LocalCrop;
 use perturb_attack::{Ascent, Ball, Norm, Seed};
 use perturb_data::worlds::shapes::{Caption, Color, NounPhrase, Place};
 use perturb_graph::{Graph, Tensor};
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, Marker};
 use perturb_report::picture::Picture;
 
 pub struct MAttack;
@@ -107,23 +107,14 @@ impl Reproduction for MAttack {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series = [(CURVE, CROPS, Hue::Vermillion, Marker::Circle), (WHOLE_CURVE, WHOLE, Hue::Blue, Marker::Square)];
-        let series = series.into_iter().map(|(curve, name, hue, marker)| Series {
-            bold: name == CROPS,
-            ..mean_series(seeds, curve, name, hue, marker)
-        });
-        let chart = LineChart {
-            description: "Share of pictures for which the unseen encoder names the target, against their size.".into(),
-            x_label: "ε · 255".into(),
-            y_label: "victim names the target".into(),
-            x_range: (0.0, 40.0),
-            y_range: (0.0, 1.0),
-            percent: true,
-            series: series.collect(),
-            regions: Vec::new(),
+        let axes = Axes {
+            description: "Share of pictures for which the unseen encoder names the target, against their size.",
+            x: "ε · 255",
+            y: "victim names the target",
+            last: 40.0,
         };
-        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
-        vec![Figure { name: "success", caption: caption.into(), chart }]
+        let arms = [(CURVE, CROPS, Hue::Vermillion, Marker::Circle), (WHOLE_CURVE, WHOLE, Hue::Blue, Marker::Square)];
+        vec![share_figure("success", seeds, CROPS, &arms, &axes)]
     }
 }
 

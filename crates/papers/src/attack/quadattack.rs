@@ -6,7 +6,7 @@
 //! extended to K targets, and adversarial distillation.
 
 use super::subjects::{accuracy, gather, right};
-use crate::curves::mean_series;
+use crate::curves::{ArmCurve, Axes, share_figure};
 use crate::training::{Fit, Split};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::measure::harmless::AffineLayer;
@@ -15,7 +15,7 @@ use perturb_attack::{Adversarial, Ball, Classifier, Norm, Seed};
 use perturb_data::worlds::shapes::{Radii, Scenes, ShapeKind, SizeName};
 use perturb_graph::{Conv, DType, Expr, Graph, Tensor};
 use perturb_nn::{Initializer, Layers, flatten};
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, Marker};
 use perturb_report::picture::Picture;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -106,22 +106,15 @@ impl Reproduction for QuadAttack {
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
         let looks = [(Hue::Vermillion, Marker::Circle), (Hue::Blue, Marker::Square), (Hue::Green, Marker::Triangle)];
-        let series = CURVES.iter().zip(looks).map(|((name, curve), (hue, marker))| Series {
-            bold: *name == QUAD,
-            ..mean_series(seeds, curve, name, hue, marker)
-        });
-        let chart = LineChart {
-            description: "Share of pictures whose K most likely classes become the wanted ones in order.".into(),
-            x_label: "K".into(),
-            y_label: "success with 60 steps".into(),
-            x_range: (0.0, 20.0),
-            y_range: (0.0, 1.0),
-            percent: true,
-            series: series.collect(),
-            regions: Vec::new(),
+        let arms: Vec<ArmCurve> =
+            CURVES.into_iter().zip(looks).map(|((name, curve), (hue, marker))| (curve, name, hue, marker)).collect();
+        let axes = Axes {
+            description: "Share of pictures whose K most likely classes become the wanted ones in order.",
+            x: "K",
+            y: "success with 60 steps",
+            last: 20.0,
         };
-        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
-        vec![Figure { name: "success", caption: caption.into(), chart }]
+        vec![share_figure("success", seeds, QUAD, &arms, &axes)]
     }
 }
 

@@ -7,14 +7,13 @@
 //!
 //! That the iteration finds singular vectors, and nearly the best sparse ones, is tested beside it against enumeration.
 
-use super::cifar_networks::{Network, Plan, both};
-use super::subjects::cifar;
-use crate::curves::mean_series;
+use super::cifar_networks::{Network, subjects};
+use crate::curves::{Axes, share_figure};
 use crate::{Claim, Estimator, Figure, Measurements, Quantity, Reproduction, Run, RunError, SeedResult};
 use perturb_attack::feature::rectified;
 use perturb_attack::{Ball, Norm, Seed, TPower, Universal};
 use perturb_graph::{Graph, Tensor};
-use perturb_report::chart::{Hue, LineChart, Marker, Series};
+use perturb_report::chart::{Hue, Marker};
 use perturb_report::picture::Picture;
 use rand::seq::index;
 use rand::{RngExt, SeedableRng};
@@ -64,11 +63,7 @@ impl Reproduction for SparseSingularVectors {
 
     fn run(&self, run: &Run) -> Result<Measurements, RunError> {
         let mut found = Measurements::new();
-        let data = cifar(run, run.scaled([6000, 300], [10_000, 2000]))?;
-        let (epochs, seed) = (run.scaled(6, 12), run.seed);
-        let train = |plan| Network::train(plan, &data, seed, epochs);
-        let (network, other) = both(|| train(Plan::Spread), || train(Plan::Early));
-        let (network, other) = (network?, other?);
+        let (data, network, other) = subjects(run)?;
         found.record(ACCURACY.of(SPARSE), network.accuracy.min(other.accuracy))?;
         run.progress(0.5, "layer and exponent");
         let split = Fitting {
@@ -116,22 +111,17 @@ impl Reproduction for SparseSingularVectors {
     }
 
     fn figures(&self, seeds: &[SeedResult]) -> Vec<Figure> {
-        let series = |curve, name, hue, marker, bold| Series { bold, ..mean_series(seeds, curve, name, hue, marker) };
-        let chart = LineChart {
-            description: "Share of decisions changed, against the share of pixels that change.".into(),
-            x_label: "share of pixels".into(),
-            y_label: "decisions changed".into(),
-            x_range: (0.0, 0.2),
-            y_range: (0.0, 1.0),
-            percent: true,
-            series: vec![
-                series(CURVE, "TPower", Hue::Vermillion, Marker::Circle, true),
-                series(RANDOM_CURVE, "random signs", Hue::Grey, Marker::Diamond, false),
-            ],
-            regions: Vec::new(),
+        let axes = Axes {
+            description: "Share of decisions changed, against the share of pixels that change.",
+            x: "share of pixels",
+            y: "decisions changed",
+            last: 0.2,
         };
-        let caption = "Mean over seeds; bars from the lowest to the highest seed.";
-        vec![Figure { name: "pixels", caption: caption.into(), chart }]
+        let arms = [
+            (CURVE, "TPower", Hue::Vermillion, Marker::Circle),
+            (RANDOM_CURVE, "random signs", Hue::Grey, Marker::Diamond),
+        ];
+        vec![share_figure("pixels", seeds, "TPower", &arms, &axes)]
     }
 }
 
