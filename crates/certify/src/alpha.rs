@@ -1,6 +1,6 @@
-//! α-CROWN: bounds of functionals of the output, raised by ascent on the lower slopes of `relu`s (Xu et al. 2021).
+//! α-CROWN: bounds of functionals of the output, raised by ascent on the free slopes of activations (Xu et al. 2021).
 //!
-//! Any slopes in [0, 1] give a valid bound, so every step's bound holds, and the best of them counts. Inner bounds are
+//! Any slopes give a valid bound, so every step's bound holds, and the best of them counts. Inner bounds are
 //! those of CROWN; each functional has slopes of its own for the walk from the output.
 
 use crate::adam::{Corrections, Moments};
@@ -8,7 +8,7 @@ use crate::known::Group;
 use crate::problem::Problem;
 use crate::{CertifyError, Result};
 use perturb_engine::{EngineError, Executable, Options};
-use perturb_graph::{DType, Expr, GraphError, Shape, Slopes, Tensor, grad, vmap};
+use perturb_graph::{DType, Expr, GraphError, Op, Shape, Slopes, Tensor, grad, vmap};
 
 /// Bytes of the largest intermediate tensor that one run aims at.
 const TARGET_BYTES: usize = 8 << 20;
@@ -57,21 +57,24 @@ impl Alpha {
 
     fn with_items(problem: &Problem, steps: usize, items: usize) -> Result<Option<Alpha>> {
         let output = &problem.output;
-        let kinks = problem.bounder.kinks(output);
-        if kinks.is_empty() {
+        let activations = problem.bounder.activations(output);
+        if activations.is_empty() {
             return Ok(None);
         }
         let row = Expr::try_input("row", output.shape(), output.dtype())?;
-        let like = |name: &str, e: &Expr| Expr::try_input(name, e.shape(), e.dtype());
-        let slopes = kinks.iter().map(|k| like("slopes", k)).collect::<Result<Vec<_>, _>>()?;
+        let adaptive: Vec<Expr> = activations
+            .iter()
+            .filter_map(|a| match a.op() {
+                Op::Unary(unary) => unary.adaptive_slopes(&problem.bounder.bounds(&a.inputs()[0])),
+                _ => None,
+            })
+            .collect();
+        let like = |e: &Expr| Expr::try_input("slopes", e.shape(), e.dtype());
+        let slopes = adaptive.iter().map(like).collect::<Result<Vec<_>, _>>()?;
         let leading = |e: &Expr| e.reshape(e.shape().prepend(1));
-        let pairs = kinks.iter().cloned().zip(slopes.iter().map(leading)).collect();
+        let pairs = activations.iter().cloned().zip(slopes.iter().map(leading)).collect();
         let given = Slopes { lower: pairs, upper: Vec::new() };
         let bound = problem.bounder.functionals_with(output, &leading(&row), &given)?.lo.try_reshape([])?;
-        let adaptive = kinks.iter().map(|k| {
-            let operand = problem.bounder.bounds(&k.inputs()[0]);
-            operand.lo.add(&operand.hi).step()
-        });
         let outputs: Vec<Expr> = std::iter::once(bound).chain(adaptive).collect();
 
         let mapped: Vec<Expr> = problem.mapped().into_iter().chain([row]).chain(slopes).collect();
@@ -82,8 +85,9 @@ impl Alpha {
         let pairs: Vec<(Expr, Expr)> = mapped.iter().cloned().zip(batched.iter().cloned()).collect();
         let mut outputs = vmap(&outputs, &pairs, items)?;
         let adaptive = outputs.split_off(1);
-        let (fed, slopes) = batched.split_at(batched.len() - kinks.len());
-        Alpha::ascending(problem, steps, (outputs.remove(0), adaptive), fed, slopes).map(Some)
+        let (fed, slopes) = batched.split_at(batched.len() - activations.len());
+        let steepest: Vec<f64> = activations.iter().filter_map(|a| Some(a.op().free_slopes()?.steepest)).collect();
+        Alpha::ascending(problem, steps, (outputs.remove(0), adaptive), (fed, slopes), &steepest).map(Some)
     }
 
     // The executable of one step: its bounds, and the variables of the next.
@@ -91,8 +95,8 @@ impl Alpha {
         problem: &Problem,
         steps: usize,
         (bound, adaptive): (Expr, Vec<Expr>),
-        fed: &[Expr],
-        variables: &[Expr],
+        (fed, variables): (&[Expr], &[Expr]),
+        steepest: &[f64],
     ) -> Result<Alpha> {
         let items = bound.shape()[0];
         let scalar = |name: &str| Expr::input(name, [], DType::F32);
@@ -106,11 +110,12 @@ impl Alpha {
         let mut all = perturb_graph::substitute(&all, &pairs)?;
         let (bound, gradients) = (all.remove(0), all);
         let mut state = Vec::new();
-        for ((variable, here), gradient) in variables.iter().zip(&here).zip(&gradients) {
+        for (((variable, here), gradient), &steepest) in variables.iter().zip(&here).zip(&gradients).zip(steepest) {
             let moment = |name: &str| Expr::try_input(name, variable.shape(), DType::F32);
             let moments = Moments { mean: moment("mean")?, square: moment("square")? };
             let (direction, next) = moments.ascend(gradient, &corrections);
-            let moved = here.add(&direction.mul(&rate)).clip(0.0, 1.0);
+            // A step is a share of the steepest slope.
+            let moved = here.add(&direction.mul(&rate).scale(steepest)).clip(0.0, steepest);
             state.extend([(variable.clone(), moved), (moments.mean, next.mean), (moments.square, next.square)]);
         }
         let inputs: Vec<Expr> =

@@ -2,8 +2,9 @@
 //!
 //! A property is a disjunction of cases, each a box of inputs and a disjunction of conjunctions of linear constraints
 //! `Σ coefficient·variable + constant ≤ 0` on inputs and outputs ([`perturb_onnx::vnnlib`]). It holds if every conjunction is
-//! refuted on its box: then no input of the box meets all its constraints. Trees split the box, or fix the sign of a
-//! `relu`'s operand, so that their leaves cover the box by construction.
+//! refuted on its box: then no input of the box meets all its constraints. Trees split the box, or fix the sign of
+//! an operand of an activation, so that their leaves cover the box by construction. *Activations* are `relu`, sigmoid and tanh
+//! nodes that depend on the input, numbered in topological order.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,16 +18,16 @@ pub struct Proof {
 /// Refutations of the conjunctions of one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CaseProof {
-    /// How the operands of the network's `relu`s are bounded over the whole box, for each `relu` node in topological order.
+    /// How the operands of each activation are bounded over the whole box.
     pub layers: Vec<LayerSlopes>,
     /// Trees that together cover every conjunction.
     pub trees: Vec<Tree>,
 }
 
-/// Lower slopes with which the elements of one `relu`'s operand are bounded by backward walks.
+/// Slopes with which the elements of one activation's operand are bounded by backward walks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LayerSlopes {
-    /// The adaptive slope of CROWN: 1 where the upper bound exceeds the negative of the lower one, else 0.
+    /// The adaptive ones of CROWN: for a `relu` 1 where the upper bound exceeds the negative of the lower one, else 0.
     Adaptive,
     /// Slopes of their own for some elements (the others take adaptive ones).
     Given(Vec<ElementSlopes>),
@@ -37,7 +38,7 @@ pub enum LayerSlopes {
 pub struct ElementSlopes {
     /// Which element of the operand, row-major.
     pub element: u32,
-    /// For the lower bound: of each earlier `relu` one slope in [0, 1] for each element.
+    /// For the lower bound: of each earlier activation the slopes as in [`Evidence::slopes`].
     pub lower: Vec<Vec<f32>>,
     /// For the upper bound.
     pub upper: Vec<Vec<f32>>,
@@ -56,17 +57,17 @@ pub struct Tree {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Node {
     /// Two subtrees: input `index` at most `at`, and at least `at`. Bounds of inner nodes are computed anew for the smaller
-    /// box, with adaptive slopes. Not below a [`Node::Relu`].
+    /// box, with adaptive slopes. Not below a [`Node::Sign`].
     Input {
         /// Which input.
         index: u32,
         /// Where its range is cut.
         at: f64,
     },
-    /// Two subtrees: the operand of a `relu` at most 0, and at least 0 at one element. Bounds of all other inner elements
+    /// Two subtrees: the operand of an activation at most 0, and at least 0 at one element. Bounds of all other inner elements
     /// stay as they are until a [`Node::Narrow`].
-    Relu {
-        /// Which `relu` node, in topological order.
+    Sign {
+        /// Which activation.
         layer: u32,
         /// Which element of its operand.
         element: u32,
@@ -80,7 +81,7 @@ pub enum Node {
     },
     /// A leaf: every conjunction that the tree covers has been refuted on the way.
     Done,
-    /// One subtree, in which the operands of `relu`s that have slopes of their own ([`LayerSlopes::Given`]) are bounded anew
+    /// One subtree, in which the operands of activations that have slopes of their own ([`LayerSlopes::Given`]) are bounded anew
     /// by those walks, knowing the signs that were fixed on the way; bounds that were known before stay known. On the whole
     /// box only, not on a part of it.
     Narrow,
@@ -92,10 +93,10 @@ pub enum Node {
 pub struct Evidence {
     /// One weight for each constraint, at least 0.
     pub weights: Vec<f32>,
-    /// The lower slope of every element of every `relu`, in [0, 1]; `None` for adaptive ones. Where the sign of an operand
-    /// is known, the slope does not matter.
+    /// For every activation one slope in [0, 1] of the line below each element; for sigmoid and tanh after those as many of the
+    /// lines above. `None` for adaptive ones. Where the sign of a `relu`'s operand is known, the slope does not matter.
     pub slopes: Option<Vec<Vec<f32>>>,
-    /// One multiplier β ≥ 0 for each [`Node::Relu`] between the root and here, outermost first (β-CROWN: Wang et al. 2021,
+    /// One multiplier β ≥ 0 for each [`Node::Sign`] between the root and here, outermost first (β-CROWN: Wang et al. 2021,
     /// eq. 8); may be empty for none.
     pub multipliers: Vec<f32>,
 }

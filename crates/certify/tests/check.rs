@@ -4,7 +4,7 @@ mod check_proving;
 mod nets;
 mod oracle;
 
-use check_proving::{at_most, direct, lower_bound, plain, property, rational, relus, single};
+use check_proving::{activations, at_most, direct, lower_bound, plain, property, rational, single};
 use num_rational::BigRational;
 use num_traits::{Signed, ToPrimitive};
 use perturb_certify::proof::{ElementSlopes, Evidence, LayerSlopes, Node, Proof};
@@ -170,7 +170,7 @@ fn proofs_made_by_hand() {
     let half = check(&network, &property, &single(&network, vec![refuted(Some(0.5), &[]), Node::Done]));
     close(bound_of(half), 2.0 * -0.4);
 
-    let split = Node::Relu { layer: 0, element: 0 };
+    let split = Node::Sign { layer: 0, element: 0 };
     let by_sign = |below: &[f32]| {
         let nodes = vec![split.clone(), refuted(None, below), Node::Done, refuted(None, &[0.0]), Node::Done];
         check(&network, &property, &single(&network, nodes))
@@ -200,7 +200,7 @@ fn inner_bounds_know_signs() {
         conjunction: 0,
         evidence: Evidence { weights: vec![1.0], slopes: None, multipliers: multipliers.to_vec() },
     };
-    let sign = |layer: u32| Node::Relu { layer, element: 0 };
+    let sign = |layer: u32| Node::Sign { layer, element: 0 };
     let above = [sign(1), refuted(&[1.0, 0.0]), Node::Done, refuted(&[0.0, 0.0]), Node::Done];
     let slopes = || vec![vec![0.0]];
     let walked = LayerSlopes::Given(vec![ElementSlopes { element: 0, lower: slopes(), upper: slopes() }]);
@@ -236,7 +236,7 @@ fn signs_that_no_input_meets() {
     let property = property(&[(-1.0, 1.0)], 1, vec![vec![at_most(&[1.0], 0.8)]]);
     let evidence = Evidence { weights: vec![1.0], slopes: None, multipliers: vec![0.0] };
     let refuted = [Node::Refuted { conjunction: 0, evidence }, Node::Done];
-    let sign = Node::Relu { layer: 1, element: 0 };
+    let sign = Node::Sign { layer: 1, element: 0 };
     let with = [&[sign.clone(), Node::Narrow][..], &refuted, &refuted].concat();
     assert!((check(&network, &property, &single(&network, with)).unwrap().margin - 0.05).abs() < 1e-6);
     let without = check(&network, &property, &single(&network, [&[sign][..], &refuted, &refuted].concat()));
@@ -278,7 +278,7 @@ fn malformed_proofs_are_errors_with_their_place() {
         }
     };
     rejected(&|p| p.cases.clear(), "proof: it has 0 cases, but the property has 1");
-    rejected(&|p| p.cases[0].layers.clear(), "case 0: slopes for 0 relus are given, but there are 1");
+    rejected(&|p| p.cases[0].layers.clear(), "case 0: slopes for 0 activations are given, but there are 1");
     rejected(&|p| p.cases[0].trees.clear(), "case 0: no tree covers conjunction 0");
     rejected(&|p| p.cases[0].trees[0].covers.push(7), "case 0, tree 0: it covers conjunction 7 of 1");
     rejected(&|p| p.cases[0].trees[0].nodes.push(Node::Done), "node 2: the tree has ended");
@@ -290,29 +290,34 @@ fn malformed_proofs_are_errors_with_their_place() {
         rejected(&lone(Node::Input { index: 0, at }), "node 0: input 0 is split at");
     }
     rejected(&lone(Node::Input { index: 9, at: 0.0 }), "node 0: input 9 is not one of 1");
-    rejected(&lone(Node::Relu { layer: 1, element: 0 }), "node 0: relu 1 is not one of 1");
-    rejected(&lone(Node::Relu { layer: 0, element: 1 }), "node 0: element 1 is not one of the 1 of relu 0");
-    let below = vec![Node::Relu { layer: 0, element: 0 }, Node::Input { index: 0, at: 0.0 }];
-    rejected(&nodes(below), "node 1: an input is split below a relu");
+    rejected(&lone(Node::Sign { layer: 1, element: 0 }), "node 0: activation 1 is not one of 1");
+    rejected(&lone(Node::Sign { layer: 0, element: 1 }), "node 0: element 1 is not one of the 1 of activation 0");
+    let twice = vec![Node::Sign { layer: 0, element: 0 }; 2];
+    rejected(&nodes(twice), "node 1: the sign of element 0 of activation 0 is known already");
+    let below = vec![Node::Sign { layer: 0, element: 0 }, Node::Input { index: 0, at: 0.0 }];
+    rejected(&nodes(below), "node 1: an input is split below a sign");
     rejected(&lone(Node::Refuted { conjunction: 3, evidence: plain(&[1.0]) }), "conjunction 3 is not one that");
     for weight in [-1.0, f32::NAN, f32::INFINITY] {
         let wrong = Node::Refuted { conjunction: 0, evidence: plain(&[weight]) };
         rejected(&lone(wrong), "node 0: ");
     }
     rejected(&evidence(|e| e.weights.push(1.0)), "node 0: there are 2 weights for 1 constraints");
-    rejected(&evidence(|e| e.multipliers.push(1.0)), "node 0: there are 1 multipliers for 0 splits");
-    rejected(&evidence(|e| e.slopes = Some(vec![])), "node 0: there are slopes for 0 relus, not for 1");
-    rejected(&evidence(|e| e.slopes = Some(vec![vec![]])), "node 0: relu 0 has 1 elements, but 0 slopes");
+    rejected(&evidence(|e| e.multipliers.push(1.0)), "node 0: there are 1 multipliers for 0 signs");
+    rejected(&evidence(|e| e.slopes = Some(vec![])), "node 0: there are slopes for 0 activations, not for 1");
+    rejected(&evidence(|e| e.slopes = Some(vec![vec![]])), "node 0: activation 0 takes 1 slopes, not 0");
     for slope in [1.5, -0.1, f32::NAN] {
         let wrong = vec![refuted(Some(slope), &[])];
-        rejected(&nodes(wrong), "node 0: a slope of relu 0 is");
+        rejected(&nodes(wrong), "node 0: a slope of activation 0 is");
     }
     let given = |element: u32, lower: Vec<Vec<f32>>| {
         let elements = vec![ElementSlopes { element, lower, upper: vec![] }];
         move |proof: &mut Proof| proof.cases[0].layers[0] = LayerSlopes::Given(elements.clone())
     };
-    rejected(&given(4, vec![]), "case 0, slopes of relu 0: element 4 is not one of 1");
-    rejected(&given(0, vec![vec![]]), "case 0, slopes of relu 0: element 0: there are slopes for 1 relus, not for 0");
+    rejected(&given(4, vec![]), "case 0, slopes of activation 0: element 4 is not one of 1");
+    rejected(
+        &given(0, vec![vec![]]),
+        "case 0, slopes of activation 0: element 0: there are slopes for 1 activations, not for 0",
+    );
     // A conjunction that is refuted on one side only.
     let half = vec![Node::Input { index: 0, at: 0.0 }, refuted(None, &[]), Node::Done, Node::Done];
     rejected(&nodes(half), "node 3: conjunction 0 has not been refuted");
@@ -340,7 +345,7 @@ fn constraints_on_inputs_and_several_conjunctions() {
     let property = perturb_onnx::vnnlib::Property::parse(text).unwrap();
     let x = Expr::input("x", [1, 1], DType::F32);
     let network = Graph::new(vec![x.clone()], vec![("y".into(), x.mul(&x.like(1.0)))]).unwrap();
-    assert_eq!(relus(&network), 0);
+    assert_eq!(activations(&network), 0);
     let proof = check_proving::prove(&network, &property, 8);
     // The second conjunction gives X_0 an upper bound, so it is a case of its own.
     let found: Vec<usize> = property.cases.iter().map(|c| c.any_of.len()).collect();

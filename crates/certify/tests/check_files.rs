@@ -58,7 +58,7 @@ fn example_by_signs(seed: u64) -> (Example, f64) {
     let (mut nodes, mut pending) = (Vec::new(), vec![0]);
     while let Some(element) = pending.pop() {
         if element < 3 {
-            nodes.push(Node::Relu { layer: 0, element });
+            nodes.push(Node::Sign { layer: 0, element });
             pending.extend([element + 1, element + 1]);
         } else {
             let evidence = Evidence { multipliers: vec![0.0; 3], slopes: Some(vec![vec![0.5; 3]]), ..plain(&[1.0]) };

@@ -4,7 +4,7 @@ mod check_proving;
 mod fooling;
 mod oracle;
 
-use check_proving::{case, prove, relus};
+use check_proving::{activations, case, prove};
 use num_rational::BigRational;
 use perturb_certify::proof::{ElementSlopes, Evidence, LayerSlopes, Node, Proof, Tree};
 use perturb_certify::{Confirmation, check, confirm, evaluate};
@@ -34,35 +34,38 @@ fn sizes(network: &Graph) -> Vec<usize> {
 // A tree with random splits, slopes, weights and multipliers.
 fn random_proof(network: &Graph, property: &Property, rng: &mut ChaCha8Rng) -> Proof {
     let sizes = sizes(network);
-    assert_eq!(sizes.len(), relus(network));
+    assert_eq!(sizes.len(), activations(network));
     let slope = |rng: &mut ChaCha8Rng| [0.0, 1.0, rng.random_range(0.0..=1.0)][rng.random_range(0..3)];
-    let slopes = |relus: usize, rng: &mut ChaCha8Rng| -> Vec<Vec<f32>> {
-        sizes[..relus].iter().map(|&n| (0..n).map(|_| slope(rng)).collect()).collect()
+    let slopes = |layers: usize, rng: &mut ChaCha8Rng| -> Vec<Vec<f32>> {
+        sizes[..layers].iter().map(|&n| (0..n).map(|_| slope(rng)).collect()).collect()
     };
     let huge = |rng: &mut ChaCha8Rng| [0.0, 1.0, f32::MAX, f32::from_bits(1), 1e-30, 2.0][rng.random_range(0..6)];
     let cases = property.cases.iter().map(|c| {
         let trees = (0..c.any_of.len()).map(|conjunction| {
             let mut nodes = Vec::new();
-            // Subtrees to write: how many relus have been split above each.
-            let mut pending = vec![(0, c.bounds[0].clone())];
+            // Subtrees to write, with the signs that are fixed above each.
+            let mut pending = vec![(Vec::new(), c.bounds[0].clone())];
             while let Some((splits, range)) = pending.pop() {
                 let middle = (&range.0 + &range.1) / BigRational::from_integer(2.into());
                 let at = num_traits::ToPrimitive::to_f64(&middle).unwrap();
                 match rng.random_range(0..if nodes.len() > 60 { 1 } else { 3 }) {
-                    1 if splits == 0 => {
+                    1 if splits.is_empty() => {
                         nodes.push(Node::Input { index: 0, at });
                         let at = BigRational::from_float(at).unwrap();
-                        pending.extend([(0, (at.clone(), range.1)), (0, (range.0, at))]);
+                        pending.extend([(Vec::new(), (at.clone(), range.1)), (Vec::new(), (range.0, at))]);
                     }
-                    2 if !sizes.is_empty() && splits < 4 => {
+                    2 if !sizes.is_empty() && splits.len() < 4 => {
                         let layer = rng.random_range(0..sizes.len());
                         let element = rng.random_range(0..sizes[layer]) as u32;
-                        nodes.push(Node::Relu { layer: layer as u32, element });
-                        pending.extend([(splits + 1, range.clone()), (splits + 1, range)]);
+                        // A sign is fixed once.
+                        let known = splits.contains(&(layer, element));
+                        nodes.extend((!known).then_some(Node::Sign { layer: layer as u32, element }));
+                        let splits: Vec<_> = splits.into_iter().chain((!known).then_some((layer, element))).collect();
+                        pending.extend(std::iter::repeat_n((splits, range), if known { 1 } else { 2 }));
                     }
                     _ => {
                         let weights = (0..c.any_of[conjunction].len()).map(|_| huge(rng)).collect();
-                        let multipliers = (0..splits).map(|_| huge(rng)).collect();
+                        let multipliers = splits.iter().map(|_| huge(rng)).collect();
                         let slopes = (rng.random_range(0..2) == 0).then(|| slopes(sizes.len(), rng));
                         let evidence = Evidence { weights, slopes, multipliers };
                         nodes.extend([Node::Refuted { conjunction: conjunction as u32, evidence }, Node::Done]);

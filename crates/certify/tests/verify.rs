@@ -6,7 +6,7 @@ mod oracle;
 use oracle::{Dense, Net, random_property};
 use perturb_certify::verify::{Branching, Outcome, Settings, Verdict, verify};
 use perturb_certify::{Confirmation, check, confirm};
-use perturb_graph::Graph;
+use perturb_graph::{DType, Expr, Graph, Tensor, Unary};
 use perturb_onnx::vnnlib::Property;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +51,7 @@ fn random_networks(count: usize, seed: u64) -> (usize, usize) {
         let property = random_property(inputs, outputs, rng);
         let (network, truth) = (net.graph(), oracle::holds(&net, &property));
         hold += usize::from(truth);
-        for branching in [Branching::Inputs, Branching::Relus] {
+        for branching in [Branching::Inputs, Branching::Signs] {
             let what = format!("seed {seed}, network {round} of sizes {sizes:?}");
             decided += usize::from(decides(&what, &network, &property, truth, branching));
         }
@@ -79,7 +79,7 @@ fn networks_made_to_fool_verifiers_are_never_judged_wrongly() {
     let mut decided = 0;
     let all = fooling::all();
     for f in &all {
-        for branching in [Branching::Inputs, Branching::Relus] {
+        for branching in [Branching::Inputs, Branching::Signs] {
             decided += usize::from(decides(f.name, &f.net.graph(), &f.property, f.holds, branching));
         }
     }
@@ -142,7 +142,7 @@ fn the_end_of_the_time_is_no_verdict() {
     let mut ends = std::collections::BTreeSet::new();
     for milliseconds in (1..60).step_by(2).chain((60..800).step_by(60)) {
         let timeout = Duration::from_millis(milliseconds);
-        let settings = Settings { timeout, branching: Branching::Relus, proof: true, ..Settings::default() };
+        let settings = Settings { timeout, branching: Branching::Signs, proof: true, ..Settings::default() };
         let outcome = verify(&network, &property, &settings, &mut |_| {}).unwrap();
         match outcome.verdict {
             Verdict::Unsat => drop(check(&network, &property, &outcome.proof.unwrap()).unwrap()),
@@ -152,4 +152,65 @@ fn the_end_of_the_time_is_no_verdict() {
         ends.insert(outcome.subdomains);
     }
     assert!(ends.len() > 5, "{ends:?}");
+}
+
+// Networks of sigmoids and tanhs, for which there is no exact oracle: a counterexample is one for the reference
+// interpreter, no point of the box refutes an `unsat`, and its proof is accepted.
+#[test]
+fn networks_of_curves_are_never_judged_wrongly() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(6);
+    let mut ends = [0; 3];
+    for round in 0..60 {
+        let curve = [Unary::Sigmoid, Unary::Tanh][round % 2];
+        let mut dense = |h: &Expr, n: usize, scale: f32| {
+            let mut draw = |shape: [usize; 2]| {
+                let values = (0..shape[0] * shape[1]).map(|_| rng.random_range(-scale..scale)).collect();
+                Expr::constant(Tensor::new(shape, values).unwrap())
+            };
+            h.matmul(&draw([h.shape()[1], n])).add(&draw([1, n]))
+        };
+        let x = Expr::input("x", [1, 3], DType::F32);
+        let h = Expr::apply(curve, &[dense(&x, 8, 3.0)]).unwrap();
+        let h = Expr::apply(curve, &[dense(&h, 8, 2.0)]).unwrap();
+        let network = Graph::new(vec![x], vec![("y".into(), dense(&h, 2, 1.0))]).unwrap();
+        let mut reached = f64::NEG_INFINITY;
+        let mut points = Vec::new();
+        for _ in 0..2000 {
+            let point: Vec<f32> = (0..3).map(|_| rng.random_range(-0.5f32..=0.5)).collect();
+            let outputs = outputs_at(&network, &point);
+            reached = reached.max(outputs[0]);
+            points.push(outputs);
+        }
+        // Just above what was seen, well above, or below.
+        let limit = reached + [0.01, 0.3, -0.05][round % 3];
+        let mut text = String::from("(declare-const Y_0 Real) (declare-const Y_1 Real)");
+        for i in 0..3 {
+            text += &format!("(declare-const X_{i} Real) (assert (>= X_{i} -0.5)) (assert (<= X_{i} 0.5))");
+        }
+        let property = Property::parse(&format!("{text} (assert (>= Y_0 {limit}))")).unwrap();
+        for branching in [Branching::Inputs, Branching::Signs] {
+            let outcome = search(&network, &property, branching);
+            match outcome.verdict {
+                Verdict::Unsat => {
+                    assert!(points.iter().all(|y| y[0] < limit), "round {round}, {branching:?}: a wrong `unsat`");
+                    let proof = outcome.proof.expect("a proof was asked for");
+                    check(&network, &property, &proof).unwrap_or_else(|e| panic!("round {round}, {branching:?}: {e}"));
+                    ends[0] += 1;
+                }
+                Verdict::Sat(witness) => {
+                    assert!(outputs_at(&network, &witness.inputs)[0] >= limit - 1e-5, "round {round}, {branching:?}");
+                    ends[1] += 1;
+                }
+                Verdict::Timeout | Verdict::Unknown(_) => ends[2] += 1,
+            }
+        }
+    }
+    println!("{ends:?}");
+    assert!(ends[0] >= 60 && ends[1] >= 30 && ends[2] <= 20, "{ends:?}");
+}
+
+fn outputs_at(network: &Graph, point: &[f32]) -> Vec<f64> {
+    let input = &network.inputs[0];
+    let feed = (input.clone(), Tensor::new(input.shape(), point.to_vec()).unwrap());
+    perturb_graph::eval(&network.output_exprs(), &[feed]).unwrap().remove(0).to_f64_vec()
 }

@@ -41,9 +41,9 @@ pub use graph::Graph;
 pub use interval::{Interval, Rounding, gamma, unit_roundoff};
 pub use op::{Op, Primitive, Relaxation};
 pub use primitives::{
-    ArgMax, ArgSort, Binary, Broadcast, Cast, Compare, Concat, ConvShapes, Convolution, CumSum, DotDims, Gather,
-    GatherSizes, MaxPool, Pad, PoolRole, ReduceMax, ReduceSum, Reshape, Reverse, ScatterAdd, Select, Slice, Slot, Sort,
-    StopGradient, Transpose, Unary,
+    ArgMax, ArgSort, Binary, Broadcast, Cast, Compare, Concat, ConvShapes, Convolution, CumSum, DotDims, FreeSlopes,
+    Gather, GatherSizes, MaxPool, Pad, PoolRole, ReduceMax, ReduceSum, Reshape, Reverse, ScatterAdd, Select, Slice,
+    Slot, Sort, StopGradient, Transpose, Unary,
 };
 pub use primitives::{
     Body, Cholesky, Eigh, Fft, Qr, RandomBits, Scan, Solve, Svd, TriangularSolve, philox, random_words,

@@ -222,6 +222,14 @@ impl Op {
         }
     }
 
+    /// Which slopes of the operation's linear enclosure are free; `None` if none are.
+    pub fn free_slopes(&self) -> Option<FreeSlopes> {
+        match self {
+            Op::Unary(unary) => unary.free_slopes(),
+            _ => None,
+        }
+    }
+
     /// Whether the node has no operands: an input, a parameter or a constant.
     pub fn is_leaf(&self) -> bool {
         matches!(self, Op::Input { .. } | Op::Param { .. } | Op::Constant(_))

@@ -17,7 +17,7 @@ pub(super) struct Model {
 
 impl Model {
     pub fn new(network: Network) -> Model {
-        // A `relu` adds a product and a multiplier to its operand's coefficient; biases' and divisors' roundings and
+        // An activation adds a product and a multiplier to its operand's coefficient; biases' and divisors' roundings and
         // what the functional starts with are among the rest.
         let fan_out = 2 * network.fan_out() + 8;
         Model { network, fan_out }
@@ -42,7 +42,7 @@ pub(super) struct Bounds {
     crossed: bool,
 }
 
-/// Which operands of `relu`s backward walks bound.
+/// Which operands of activations backward walks bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Walked {
     /// Those whose sign is open: enough for the `relu` itself.
@@ -63,7 +63,7 @@ impl Bounds {
     }
 
     /// Interval propagation, in which the operands of every `relu` and curve are bounded by backward walks too. `layers`
-    /// names the slopes for each `relu`; without it they are adaptive.
+    /// names the slopes for each of them; without it they are adaptive.
     pub fn tightened(model: &Model, inputs: &[(f64, f64)], layers: Option<&[LayerSlopes]>, walked: Walked) -> Bounds {
         Bounds::walked(model, inputs, layers, walked, None)
     }
@@ -93,14 +93,15 @@ impl Bounds {
     ) -> Bounds {
         let splits = known.map_or(&[][..], |(_, splits)| splits);
         Bounds::propagate(model, inputs, known, |bounds, layer| {
-            let relu = model.network.relus.binary_search(&layer).ok();
-            let given = match relu.and_then(|relu| layers?.get(relu)) {
+            let activation = model.network.activations.binary_search(&layer).ok();
+            let given = match activation.and_then(|activation| layers?.get(activation)) {
                 Some(LayerSlopes::Given(given)) => given.as_slice(),
                 _ => &[],
             };
             match &model.network.layers[layer].kind {
-                Kind::Relu(operands) => bounds.walk_back(model, layer, operands, (given, splits), walked),
-                Kind::Curve(_, operands) => bounds.walk_back(model, layer, operands, (&[], splits), walked),
+                Kind::Relu(operands) | Kind::Curve(_, operands) => {
+                    bounds.walk_back(model, layer, operands, (given, splits), walked)
+                }
                 Kind::Affine(_) | Kind::Max(_) => Vec::new(),
             }
         })
@@ -134,8 +135,8 @@ impl Bounds {
                     (bounds.lo[scalar], bounds.hi[scalar]) = (outer.lo[scalar], outer.hi[scalar]);
                     bounds.magnitude[scalar] = outer.magnitude[scalar];
                 }
-                let relu = model.network.relus.binary_search(&index).ok();
-                for split in splits.iter().filter(|s| Some(s.relu) == relu) {
+                let activation = model.network.activations.binary_search(&index).ok();
+                for split in splits.iter().filter(|s| Some(s.activation) == activation) {
                     let (lo, hi) = if split.above { (0.0, f64::INFINITY) } else { (f64::NEG_INFINITY, 0.0) };
                     bounds.intersect(operands[split.element] as usize, lo, hi);
                 }
@@ -264,7 +265,7 @@ impl Bounds {
     fn push_curve(&mut self, curve: Curve, operands: &[u32]) -> Vec<[Line; 2]> {
         let bound = |&operand: &u32| {
             let (lo, hi) = self.of(operand);
-            ((curve.value(lo).0, curve.value(hi).1), curve.lines(lo, hi))
+            ((curve.value(lo).0, curve.value(hi).1), curve.lines(None, lo, hi))
         };
         let (ends, lines): (Vec<_>, Vec<_>) = operands.iter().map(bound).unzip();
         ends.into_iter().for_each(|(lo, hi)| self.push(lo, hi, 0.0));

@@ -57,11 +57,11 @@ pub enum Place {
     Proof,
     /// A case.
     Case(usize),
-    /// The slopes of a `relu` in a case.
+    /// The slopes for an activation in a case.
     Layer {
         /// Index of the case.
         case: usize,
-        /// Which `relu`.
+        /// Which activation.
         layer: usize,
     },
     /// A tree of a case.
@@ -87,7 +87,7 @@ impl std::fmt::Display for Place {
         match self {
             Place::Proof => write!(f, "proof"),
             Place::Case(case) => write!(f, "case {case}"),
-            Place::Layer { case, layer } => write!(f, "case {case}, slopes of relu {layer}"),
+            Place::Layer { case, layer } => write!(f, "case {case}, slopes of activation {layer}"),
             Place::Tree { case, tree } => write!(f, "case {case}, tree {tree}"),
             Place::Node { case, tree, node } => write!(f, "case {case}, tree {tree}, node {node}"),
         }

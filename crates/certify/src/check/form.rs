@@ -5,16 +5,19 @@ use super::network::Network;
 use crate::proof::{CaseProof, Evidence, LayerSlopes};
 use std::collections::HashSet;
 
-/// Checks the slopes for the operands of each `relu`.
+/// Checks the slopes for the operands of each activation.
 pub(super) fn layers(network: &Network, case: usize, proof: &CaseProof) -> Result<(), CheckError> {
-    let (given, relus) = (proof.layers.len(), network.relus.len());
-    if given != relus {
-        return malformed(Place::Case(case), format!("slopes for {given} relus are given, but there are {relus}"));
+    let (given, count) = (proof.layers.len(), network.activations.len());
+    if given != count {
+        return malformed(
+            Place::Case(case),
+            format!("slopes for {given} activations are given, but there are {count}"),
+        );
     }
     for (layer, slopes) in proof.layers.iter().enumerate() {
         let LayerSlopes::Given(elements) = slopes else { continue };
         let place = || Place::Layer { case, layer };
-        let count = network.relu_operands(layer).len();
+        let count = network.operands_of(layer).len();
         let mut seen = HashSet::new();
         for element in elements {
             if element.element as usize >= count || !seen.insert(element.element) {
@@ -31,7 +34,7 @@ pub(super) fn layers(network: &Network, case: usize, proof: &CaseProof) -> Resul
     Ok(())
 }
 
-/// What is wrong with the evidence for a conjunction of `constraints`, below so many splits of `relu`s.
+/// What is wrong with the evidence for a conjunction of `constraints`, below so many signs.
 pub(super) fn wrong_evidence(
     network: &Network,
     evidence: &Evidence,
@@ -43,27 +46,27 @@ pub(super) fn wrong_evidence(
         return Some(format!("there are {} weights for {constraints} constraints", weights.len()));
     }
     if !multipliers.is_empty() && multipliers.len() != splits {
-        return Some(format!("there are {} multipliers for {splits} splits of relus", multipliers.len()));
+        return Some(format!("there are {} multipliers for {splits} signs", multipliers.len()));
     }
     let wrong = |v: &&f32| !(v.is_finite() && **v >= 0.0);
     if let Some(value) = weights.iter().chain(multipliers).find(wrong) {
         return Some(format!("{value} is neither a weight nor a multiplier: they are finite and at least 0"));
     }
-    evidence.slopes.as_ref().and_then(|slopes| wrong_slopes(network, slopes, network.relus.len()))
+    evidence.slopes.as_ref().and_then(|slopes| wrong_slopes(network, slopes, network.activations.len()))
 }
 
-// What is wrong with slopes for the elements of the first `relus`.
-fn wrong_slopes(network: &Network, slopes: &[Vec<f32>], relus: usize) -> Option<String> {
-    if slopes.len() != relus {
-        return Some(format!("there are slopes for {} relus, not for {relus}", slopes.len()));
+// What is wrong with slopes for the first so many activations.
+fn wrong_slopes(network: &Network, slopes: &[Vec<f32>], activations: usize) -> Option<String> {
+    if slopes.len() != activations {
+        return Some(format!("there are slopes for {} activations, not for {activations}", slopes.len()));
     }
-    for (relu, slopes) in slopes.iter().enumerate() {
-        let count = network.relu_operands(relu).len();
+    for (activation, slopes) in slopes.iter().enumerate() {
+        let count = network.slopes_of(activation);
         if slopes.len() != count {
-            return Some(format!("relu {relu} has {count} elements, but {} slopes", slopes.len()));
+            return Some(format!("activation {activation} takes {count} slopes, not {}", slopes.len()));
         }
         if let Some(slope) = slopes.iter().find(|s| !(0.0..=1.0).contains(*s)) {
-            return Some(format!("a slope of relu {relu} is {slope}, not from 0 to 1"));
+            return Some(format!("a slope of activation {activation} is {slope}, not from 0 to 1"));
         }
     }
     None

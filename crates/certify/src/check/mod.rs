@@ -10,7 +10,7 @@
 //! # How
 //!
 //! The graph is lowered to affine maps and elementwise functions. Over a box, every scalar gets an interval, and the
-//! operands of `relu`, sigmoid and tanh better ones by backward walks (CROWN, Zhang et al. 2018, with lower slopes that
+//! operands of `relu`, sigmoid and tanh better ones by backward walks (CROWN, Zhang et al. 2018, with slopes that
 //! the proof may choose, and β-CROWN's multipliers, Wang et al. 2021, eq. 8). A refutation is a walk from a combination of
 //! constraints.
 //!
@@ -81,8 +81,8 @@ pub struct CheckSummary {
 
 /// Checks that `proof` shows that no input is a counterexample of `property`: see the module's text.
 ///
-/// The network takes one `f32` tensor, one example, and gives one tensor. Its `relu`s are counted in the order of
-/// [`perturb_graph::topological`], those that depend on the input only.
+/// The network takes one `f32` tensor, one example, and gives one tensor. Its activations (`relu`, sigmoid, tanh) are counted in the
+/// order of [`perturb_graph::topological`], those that depend on the input only.
 ///
 /// # Errors
 /// If the network has an operation that cannot be checked, the property is not about it, the proof is malformed, or a

@@ -15,8 +15,8 @@ pub(crate) struct Network {
     pub layers: Vec<Layer>,
     /// The scalars that are the network's outputs.
     pub outputs: Vec<u32>,
-    /// Which layers are `relu` nodes of the graph, in topological order.
-    pub relus: Vec<usize>,
+    /// Which layers are `relu`, sigmoid or tanh nodes of the graph, in topological order.
+    pub activations: Vec<usize>,
 }
 
 /// One operation.
@@ -160,11 +160,20 @@ impl Network {
         self.layers.last().map_or(self.inputs, |layer| layer.results().end)
     }
 
-    /// Operands of a `relu`, by its place among them.
-    pub fn relu_operands(&self, relu: usize) -> &[u32] {
-        match &self.layers[self.relus[relu]].kind {
-            Kind::Relu(operands) => operands,
+    /// Operands of an activation, by its place among them.
+    pub fn operands_of(&self, activation: usize) -> &[u32] {
+        match &self.layers[self.activations[activation]].kind {
+            Kind::Relu(operands) | Kind::Curve(_, operands) => operands,
             _ => &[],
+        }
+    }
+
+    /// How many slopes an activation's relaxation takes: of the line below each element, and for curves of the one above.
+    pub fn slopes_of(&self, activation: usize) -> usize {
+        match &self.layers[self.activations[activation]].kind {
+            Kind::Relu(operands) => operands.len(),
+            Kind::Curve(_, operands) => 2 * operands.len(),
+            _ => 0,
         }
     }
 

@@ -18,11 +18,11 @@ pub(crate) struct Question<'a> {
     pub refutations: Vec<(usize, &'a [f32])>,
 }
 
-/// An operand of a `relu` whose sign is fixed on a piece of a box.
+/// An operand of an activation whose sign is fixed on a piece of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sign {
-    /// Which `relu`, and which element of its operand.
-    pub relu: usize,
+    /// Which activation, and which element of its operand.
+    pub activation: usize,
     pub element: usize,
     /// Whether it is at least 0, or at most 0.
     pub above: bool,
@@ -76,7 +76,7 @@ impl<'a> Prover<'a> {
         signs: &[Sign],
     ) -> bool {
         let splits = signs.iter().zip(&evidence.multipliers).map(|(sign, &multiplier)| Split {
-            relu: sign.relu,
+            activation: sign.activation,
             element: sign.element,
             above: sign.above,
             multiplier: f64::from(multiplier),

@@ -73,15 +73,59 @@ impl Curve {
         }
     }
 
-    /// Lines below and above the function for lo ≤ x ≤ hi.
-    pub(super) fn lines(self, lo: f64, hi: f64) -> [Line; 2] {
-        let below = self.line_below(lo, hi);
-        // f(x) = rise − f(−x).
-        let mirrored = self.line_below(-hi, -lo);
-        [below, Line { slope: mirrored.slope, intercept: add_up(self.rise(), -mirrored.intercept) }]
+    // The largest slope.
+    fn steepest(self) -> f64 {
+        match self {
+            Curve::Sigmoid => 0.25,
+            Curve::Tanh => 1.0,
+        }
     }
 
-    fn line_below(self, lo: f64, hi: f64) -> Line {
+    // Near the x ≤ 0 at which the slope is this one; −∞ for 0.
+    fn tangent_point(self, slope: f64) -> f64 {
+        let slope = slope.clamp(0.0, self.steepest());
+        match self {
+            Curve::Sigmoid => {
+                let value = 2.0 * slope / (1.0 + (1.0 - 4.0 * slope).sqrt());
+                (value / (1.0 - value)).ln()
+            }
+            Curve::Tanh => -(1.0 - slope).sqrt().atanh(),
+        }
+    }
+
+    /// Lines below and above the function for lo ≤ x ≤ hi, of given slopes from 0 to 1 or of adaptive ones.
+    pub(super) fn lines(self, slopes: Option<[f64; 2]>, lo: f64, hi: f64) -> [Line; 2] {
+        let below = |slope: Option<f64>, lo, hi| match slope {
+            Some(slope) => self.below(slope, lo, hi),
+            None => self.adaptive_below(lo, hi),
+        };
+        // f(x) = rise − f(−x).
+        let mirrored = below(slopes.map(|s| s[1]), -hi, -lo);
+        let above = Line { slope: mirrored.slope, intercept: add_up(self.rise(), -mirrored.intercept) };
+        [below(slopes.map(|s| s[0]), lo, hi), above]
+    }
+
+    // The line of a given slope. What is to be found is the least of f(x) − slope·x: where f is concave it is at an end,
+    // and where f is convex not below that of the tangent at any point, best where that has the slope.
+    fn below(self, slope: f64, lo: f64, hi: f64) -> Line {
+        if !(lo.is_finite() && hi.is_finite() && lo <= hi) {
+            return Line::constant(self.value(lo).0);
+        }
+        let at = |x: f64| add_down(self.value(x).0, -(slope * x).next_up());
+        let mut intercept = at(lo).min(at(hi));
+        if lo < 0.0 {
+            let end = hi.min(0.0);
+            let point = self.tangent_point(slope).clamp(lo, end);
+            let tilt = self.derivative(point) - slope;
+            // The subtraction's rounding error is far below that of the derivative.
+            let by = |tilt: f64, width: f64| mul_up(add_up(tilt.max(0.0), 2.0 * DERIVATIVE), width);
+            let falls = by(-tilt, add_up(end, -point)).max(by(tilt, add_up(point, -lo)));
+            intercept = intercept.min(add_down(at(point), -falls));
+        }
+        Line { slope, intercept }
+    }
+
+    fn adaptive_below(self, lo: f64, hi: f64) -> Line {
         let constant = Line::constant(self.value(lo).0);
         if !(lo.is_finite() && hi.is_finite() && lo < hi) {
             return constant;
@@ -152,7 +196,7 @@ mod tests {
             let hi = rng.random_range(lo..=width);
             for curve in [Curve::Sigmoid, Curve::Tanh] {
                 let value = |x: f64| if curve == Curve::Tanh { x.tanh() } else { 1.0 / (1.0 + (-x).exp()) };
-                let [below, above] = curve.lines(lo, hi);
+                let [below, above] = curve.lines(None, lo, hi);
                 for x in points(lo, hi) {
                     let (low, high) = curve.value(x);
                     assert!(low <= value(x) && value(x) <= high && high - low < 1e-13, "{curve:?} at {x}");
@@ -170,6 +214,41 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_given_slopes_touch_curves() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(3);
+        for round in 0..4000 {
+            let width = [1e-9, 0.1, 3.0, 40.0, 800.0][round % 5];
+            let lo: f64 = rng.random_range(-width..width);
+            let hi = rng.random_range(lo..=width);
+            for curve in [Curve::Sigmoid, Curve::Tanh] {
+                let value = |x: f64| if curve == Curve::Tanh { x.tanh() } else { 1.0 / (1.0 + (-x).exp()) };
+                let slope = |rng: &mut ChaCha8Rng| match round % 3 {
+                    0 => f64::from(round as u32 % 2),
+                    1 => rng.random_range(0.0..=1.0),
+                    _ => curve.steepest() * 10f64.powf(rng.random_range(-12.0..0.0)),
+                };
+                let slopes = [slope(rng), slope(rng)];
+                let [below, above] = curve.lines(Some(slopes), lo, hi);
+                assert_eq!([below.slope, above.slope], slopes);
+                let mut gaps = [f64::INFINITY; 2];
+                // The point where the tangent has the slope, and its mirror image, among others.
+                let touching = slopes.map(|s| curve.tangent_point(s)).map(|t| [t, -t]).concat();
+                for x in points(lo, hi).chain(touching.into_iter().map(|x| x.clamp(lo, hi))) {
+                    let (under, over) = (value(x) - at(below, x), at(above, x) - value(x));
+                    let rounding = 1e-15 * (1.0 + x.abs());
+                    assert!(
+                        under >= -rounding && over >= -rounding,
+                        "{curve:?} {slopes:?} on {lo}..{hi} at {x}: {under} {over}"
+                    );
+                    gaps = [gaps[0].min(under), gaps[1].min(over)];
+                }
+                let small = 1e-12 * (1.0 + width);
+                assert!(gaps[0] < small && gaps[1] < small, "{curve:?} {slopes:?} on {lo}..{hi}: {gaps:?}");
+            }
+        }
+    }
+
+    #[test]
     fn ends_of_curves() {
         for x in [f64::INFINITY, f64::NEG_INFINITY, 1e308, -1e308, 750.0, -750.0, 0.0, f64::from_bits(1)] {
             let (lo, hi) = Curve::Sigmoid.value(x);
@@ -177,7 +256,7 @@ mod tests {
             let (lo, hi) = Curve::Tanh.value(x);
             assert!(-1.0 <= lo && lo <= hi && hi <= 1.0 && hi - lo < 1e-14, "{x}: {lo} {hi}");
         }
-        let [below, above] = Curve::Sigmoid.lines(f64::NEG_INFINITY, f64::INFINITY);
+        let [below, above] = Curve::Sigmoid.lines(None, f64::NEG_INFINITY, f64::INFINITY);
         assert_eq!((below.slope, above.slope), (0.0, 0.0));
         assert!(below.intercept <= 0.0 && above.intercept >= 1.0);
     }

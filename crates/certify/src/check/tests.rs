@@ -20,7 +20,11 @@ fn network(kind: u64, rng: &mut ChaCha8Rng) -> Graph {
         let x = Expr::input("x", [1, 3], DType::F32);
         let h = x.matmul(&weights(&[3, 5], rng)).add(&weights(&[5], rng)).relu();
         let inner = h.matmul(&weights(&[5, 5], rng)).add(&x.matmul(&weights(&[3, 5], rng))).relu();
-        let inner = if kind.is_multiple_of(4) { inner.add(&h.tanh()) } else { inner.sub(&h) };
+        let inner = if kind.is_multiple_of(4) {
+            inner.add(&h.offset(-0.5).tanh())
+        } else {
+            inner.sub(&h.offset(-0.5).sigmoid())
+        };
         (x, Expr::concat(&[inner.relu(), inner.div(&weights(&[5], rng).abs().offset(0.5))], 1))
     } else {
         let x = Expr::input("x", [1, 1, 4, 4], DType::F32);
@@ -57,7 +61,9 @@ fn evaluate(network: &Network, inputs: &[f64]) -> Vec<f64> {
                 .map(|i| groups.group(i).iter().map(|&o| values[o as usize]).fold(f64::NEG_INFINITY, f64::max))
                 .collect(),
             Kind::Curve(Curve::Tanh, operands) => operands.iter().map(|&o| values[o as usize].tanh()).collect(),
-            Kind::Curve(Curve::Sigmoid, _) => unreachable!(),
+            Kind::Curve(Curve::Sigmoid, operands) => {
+                operands.iter().map(|&o| 1.0 / (1.0 + (-values[o as usize]).exp())).collect()
+            }
         };
         values.extend(new);
     }
@@ -87,41 +93,42 @@ fn no_point_of_a_subdomain_is_below_its_bound() {
             }
         }
         for round in 0..10 {
-            let slopes: Vec<Vec<f32>> = (0..network.relus.len())
-                .map(|relu| network.relu_operands(relu).iter().map(|_| rng.random_range(0.0..=1.0)).collect())
+            let slopes: Vec<Vec<f32>> = (0..network.activations.len())
+                .map(|k| (0..network.slopes_of(k)).map(|_| rng.random_range(0.0..=1.0)).collect())
                 .collect();
             // Signs of a random point, so that the subdomain is not empty.
             let witness = &points[rng.random_range(0..points.len())];
             let splits: Vec<Split> = (0..rng.random_range(0..4))
                 .map(|_| {
-                    let relu = rng.random_range(0..network.relus.len());
-                    let operands = network.relu_operands(relu);
+                    let activation = rng.random_range(0..network.activations.len());
+                    let operands = network.operands_of(activation);
                     let element = rng.random_range(0..operands.len());
                     let above = witness[operands[element] as usize] >= 0.0;
-                    Split { relu, element, above, multiplier: f64::from(rng.random_range(0.0f32..2.0)) }
+                    Split { activation, element, above, multiplier: f64::from(rng.random_range(0.0f32..2.0)) }
                 })
                 .collect();
             let terms = [network.outputs[0], network.outputs[1], 0].map(|s| (s, rng.random_range(-2.0..2.0), 0.0));
             let start = Functional { terms: terms.to_vec(), constant: 0.25, constant_error: 0.0 };
             let rule = Rule { slopes: Some(&slopes), splits: &splits };
             let mut free = |below: usize| -> Vec<Vec<f32>> {
-                let of = |relu: usize| network.relu_operands(relu).len();
-                (0..below).map(|relu| (0..of(relu)).map(|_| rng.random_range(0.0..=1.0)).collect()).collect()
+                let of = |k: usize| network.slopes_of(k);
+                (0..below).map(|k| (0..of(k)).map(|_| rng.random_range(0.0..=1.0)).collect()).collect()
             };
-            let given = |relu: usize, free: &mut dyn FnMut(usize) -> Vec<Vec<f32>>| {
-                let elements = (0..network.relu_operands(relu).len() as u32).step_by(2);
+            let given = |k: usize, free: &mut dyn FnMut(usize) -> Vec<Vec<f32>>| {
+                let elements = (0..network.operands_of(k).len() as u32).step_by(2);
                 let slopes =
-                    elements.map(|element| ElementSlopes { element, lower: free(relu), upper: free(relu) }).collect();
+                    elements.map(|element| ElementSlopes { element, lower: free(k), upper: free(k) }).collect();
                 LayerSlopes::Given(slopes)
             };
-            let layers: Vec<LayerSlopes> = (0..network.relus.len()).map(|relu| given(relu, &mut free)).collect();
+            let layers: Vec<LayerSlopes> = (0..network.activations.len()).map(|k| given(k, &mut free)).collect();
             let narrowed = Bounds::narrowed(&model, &inputs, &layers, &bounds, &splits);
             assert!(!narrowed.empty, "network {seed}: {splits:?}");
             let known = if round % 2 == 0 { &narrowed } else { &bounds };
             let walk = Walk { model: &model, bounds: known, layers: network.layers.len() };
             let bound = walk.lower(&start, rule, &mut Vec::new());
             let inside = |values: &&Vec<f64>| {
-                let sign = |s: &Split| (values[network.relu_operands(s.relu)[s.element] as usize] >= 0.0) == s.above;
+                let sign =
+                    |s: &Split| (values[network.operands_of(s.activation)[s.element] as usize] >= 0.0) == s.above;
                 splits.iter().all(sign)
             };
             for values in points.iter().filter(inside) {

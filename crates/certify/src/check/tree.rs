@@ -45,7 +45,7 @@ pub(super) struct Reader<'p> {
     inputs: Vec<(f64, f64)>,
     /// How many inputs have been split on the way.
     cuts: usize,
-    /// The splits of `relu`s on the way: which, which element, which side.
+    /// The signs that are known on the way, by operand.
     splits: Vec<Split>,
     /// All narrowings so far, and the one that holds.
     pub narrowings: Vec<Narrowing>,
@@ -172,7 +172,7 @@ impl<'p> Reader<'p> {
                 self.cut(*index as usize, *at)?;
                 *same_box = false;
             }
-            Node::Relu { layer, element } => self.split(*layer as usize, *element as usize)?,
+            Node::Sign { layer, element } => self.split(*layer as usize, *element as usize)?,
             Node::Narrow => {
                 self.narrow()?;
                 *same_box = false;
@@ -193,7 +193,7 @@ impl<'p> Reader<'p> {
 
     fn cut(&mut self, index: usize, at: f64) -> Result<(), CheckError> {
         if !self.splits.is_empty() || self.narrowing.is_some() {
-            return malformed(self.place(), "an input is split below a relu or a narrowing");
+            return malformed(self.place(), "an input is split below a sign or a narrowing");
         }
         let Some(&(lo, hi)) = self.inputs.get(index) else {
             return malformed(self.place(), format!("input {index} is not one of {}", self.inputs.len()));
@@ -212,20 +212,26 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    fn split(&mut self, relu: usize, element: usize) -> Result<(), CheckError> {
-        let count = self.network.relus.len();
-        if relu >= count {
-            return malformed(self.place(), format!("relu {relu} is not one of {count}"));
+    fn split(&mut self, activation: usize, element: usize) -> Result<(), CheckError> {
+        let count = self.network.activations.len();
+        if activation >= count {
+            return malformed(self.place(), format!("activation {activation} is not one of {count}"));
         }
-        let elements = self.network.relu_operands(relu).len();
+        let elements = self.network.operands_of(activation).len();
         if element >= elements {
-            return malformed(self.place(), format!("element {element} is not one of the {elements} of relu {relu}"));
+            let reason = format!("element {element} is not one of the {elements} of activation {activation}");
+            return malformed(self.place(), reason);
+        }
+        // A walk's error bound counts one multiplier for each operand.
+        if self.splits.iter().any(|s| (s.activation, s.element) == (activation, element)) {
+            let reason = format!("the sign of element {element} of activation {activation} is known already");
+            return malformed(self.place(), reason);
         }
         self.pending.push(Step::Unsplit);
         self.pending.push(Step::Subtree);
         self.pending.push(Step::Sign(true));
         self.pending.push(Step::Subtree);
-        self.splits.push(Split { relu, element, above: false, multiplier: 0.0 });
+        self.splits.push(Split { activation, element, above: false, multiplier: 0.0 });
         self.branches += 1;
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Lower bounds of linear functionals by a walk from the results back to the inputs.
 
 use super::bounds::{Bounds, Model};
-use super::network::{Affine, Block, Groups, Kind, ZERO};
-use super::relaxation::above_relu;
+use super::network::{Affine, Block, Curve, Groups, Kind, ZERO};
+use super::relaxation::{Line, above_relu};
 use super::rounding::{TINY, add_down, add_up, gamma, mul_up, sum_up};
 
 /// Σ coefficient·scalar + constant.
@@ -22,11 +22,11 @@ impl Functional {
     }
 }
 
-/// An operand of a `relu` whose sign is known on a subdomain.
+/// An operand of an activation whose sign is known on a subdomain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Split {
-    /// Which `relu`.
-    pub relu: usize,
+    /// Which activation.
+    pub activation: usize,
     /// Which element of its operand.
     pub element: usize,
     /// Whether it is at least 0 there, or at most 0.
@@ -35,10 +35,11 @@ pub(super) struct Split {
     pub multiplier: f64,
 }
 
-/// How `relu`s are relaxed.
+/// How activations are relaxed.
 #[derive(Clone, Copy)]
 pub(super) struct Rule<'a> {
-    /// Lower slopes of every element of every `relu`; adaptive ones without.
+    /// Slopes of the line below every element of every activation, and for curves after those the slopes of the lines above;
+    /// adaptive ones without.
     pub slopes: Option<&'a [Vec<f32>]>,
     /// The signs that are known.
     pub splits: &'a [Split],
@@ -118,20 +119,25 @@ impl Walk<'_> {
                 slack = add_up(slack, mul_up(error, magnitude));
             }
         }
-        let mut relu = network.relus.partition_point(|&layer| layer < self.layers);
+        let mut activation = network.activations.partition_point(|&layer| layer < self.layers);
         for (index, layer) in network.layers[..self.layers].iter().enumerate().rev() {
             let (before, own) = coefficients.split_at_mut(layer.first);
             let own = &mut own[..layer.len()];
             match &layer.kind {
                 Kind::Affine(affine) => self.affine(affine, layer.first, before, own, &mut state),
-                Kind::Relu(operands) => {
-                    relu -= 1;
-                    self.splits(rule.splits.iter().filter(|s| s.relu == relu), operands, before, own, &mut state);
-                    let slopes = rule.slopes.map(|slopes| slopes[relu].as_slice());
-                    self.relu(operands, slopes, before, own, &mut state);
-                }
                 Kind::Max(groups) => self.max(groups, before, own, &mut state),
-                Kind::Curve(_, operands) => self.curve(index, operands, before, own, &mut state),
+                Kind::Relu(operands) | Kind::Curve(_, operands) => {
+                    activation -= 1;
+                    let splits = rule.splits.iter().filter(|s| s.activation == activation);
+                    let slopes = rule.slopes.map(|slopes| slopes[activation].as_slice());
+                    if let Kind::Curve(curve, _) = layer.kind {
+                        self.split_curve(curve, splits, operands, slopes, before, own, &mut state);
+                        self.curve(curve, index, operands, slopes, before, own, &mut state);
+                    } else {
+                        self.split_relu(splits, operands, before, own, &mut state);
+                        self.relu(operands, slopes, before, own, &mut state);
+                    }
+                }
             }
         }
         for (scalar, &coefficient) in coefficients[..network.inputs].iter().enumerate() {
@@ -189,7 +195,15 @@ impl Walk<'_> {
 
     // On the subdomain s·z ≥ 0, f is at least f − β·s·z.
     #[inline(always)]
-    fn splits<'s>(
+    fn multiply(&self, split: &Split, operand: u32, before: &mut [f64], state: &mut State) {
+        if split.multiplier != 0.0 {
+            let multiplier = if split.above { -split.multiplier } else { split.multiplier };
+            self.pass(operand, multiplier, before, state);
+        }
+    }
+
+    #[inline(always)]
+    fn split_relu<'s>(
         &self,
         splits: impl Iterator<Item = &'s Split>,
         operands: &[u32],
@@ -203,10 +217,32 @@ impl Walk<'_> {
             if split.above && coefficient != 0.0 {
                 self.pass(operand, coefficient, before, state);
             }
-            if split.multiplier != 0.0 {
-                let multiplier = if split.above { -split.multiplier } else { split.multiplier };
-                self.pass(operand, multiplier, before, state);
+            self.multiply(split, operand, before, state);
+        }
+    }
+
+    // Lines of the part of the interval on which the operand has the sign.
+    #[inline(always)]
+    fn split_curve<'s>(
+        &self,
+        curve: Curve,
+        splits: impl Iterator<Item = &'s Split>,
+        operands: &[u32],
+        slopes: Option<&[f32]>,
+        before: &mut [f64],
+        own: &mut [f64],
+        state: &mut State,
+    ) {
+        for split in splits {
+            let operand = operands[split.element];
+            let coefficient = std::mem::take(&mut own[split.element]);
+            if coefficient != 0.0 {
+                let (lo, hi) = self.bounds.of(operand);
+                let (lo, hi) = if split.above { (lo.max(0.0), hi) } else { (lo, hi.min(0.0)) };
+                let lines = curve.lines(slopes.map(|s| both(s, split.element)), lo, hi);
+                self.straighten(lines, coefficient, operand, before, state);
             }
+            self.multiply(split, operand, before, state);
         }
     }
 
@@ -256,16 +292,50 @@ impl Walk<'_> {
     }
 
     #[inline(always)]
-    fn curve(&self, index: usize, operands: &[u32], before: &mut [f64], own: &[f64], state: &mut State) {
-        for ((&coefficient, &operand), lines) in own.iter().zip(operands).zip(&self.bounds.lines[index]) {
+    fn curve(
+        &self,
+        curve: Curve,
+        index: usize,
+        operands: &[u32],
+        slopes: Option<&[f32]>,
+        before: &mut [f64],
+        own: &[f64],
+        state: &mut State,
+    ) {
+        for (element, (&coefficient, &operand)) in own.iter().zip(operands).enumerate() {
             if coefficient == 0.0 {
                 continue;
             }
-            let line = if coefficient > 0.0 { lines[0] } else { lines[1] };
-            self.pass(operand, coefficient * line.slope, before, state);
-            state.add(coefficient * line.intercept);
+            let lines = match slopes {
+                None => self.bounds.lines[index][element],
+                Some(slopes) => {
+                    let (lo, hi) = self.bounds.of(operand);
+                    curve.lines(Some(both(slopes, element)), lo, hi)
+                }
+            };
+            self.straighten(lines, coefficient, operand, before, state);
         }
     }
+
+    // Replaces a curve by the line that its coefficient asks for.
+    #[inline(always)]
+    fn straighten(
+        &self,
+        [below, above]: [Line; 2],
+        coefficient: f64,
+        operand: u32,
+        before: &mut [f64],
+        state: &mut State,
+    ) {
+        let line = if coefficient > 0.0 { below } else { above };
+        self.pass(operand, coefficient * line.slope, before, state);
+        state.add(coefficient * line.intercept);
+    }
+}
+
+// The slopes of the lines below and above an element of a curve.
+fn both(slopes: &[f32], element: usize) -> [f64; 2] {
+    [slopes[element], slopes[slopes.len() / 2 + element]].map(f64::from)
 }
 
 // Adds to each source's coefficient those of the block's results times the weights.

@@ -87,10 +87,12 @@ impl Ascent {
             let moment = |name: &str| Expr::try_input(name, variable.shape(), DType::F32);
             let (moments, kept) = (Moments { mean: moment("m")?, square: moment("v")? }, moment("kept")?);
             let rate = if (layers..2 * layers).contains(&k) { &beta_rate } else { &slope_rate };
+            // Slopes move by a share of the steepest one.
+            let steepest = layout.free.get(k).map_or(1.0, |free| free.steepest);
             let (direction, next_moments) = moments.ascend(gradient, &corrections);
-            let moved = variable.add(&direction.mul(rate)).relu();
+            let moved = variable.add(&direction.mul(rate).scale(steepest)).relu();
             let next = match k {
-                k if k < layers => moved.minimum(&moved.like(1.0)),
+                k if k < layers => moved.minimum(&moved.like(steepest)),
                 k if k < 2 * layers => moved,
                 _ => {
                     let sum = moved.reduce_sum(&[1], true).offset(1e-30);
@@ -191,12 +193,16 @@ impl Ascent {
         let layers = self.layout.layers();
         for k in 0..=2 * layers {
             let layer = k % layers;
-            let shape = if k < 2 * layers { self.layout.shapes[layer].clone() } else { [self.rows].into() };
+            let shape = match k / layers.max(1) {
+                0 => self.layout.slope_shape(layer),
+                1 => self.layout.shapes[layer].clone(),
+                _ => [self.rows].into(),
+            };
             let mut values = vec![0.0f32; self.items * shape.count()];
             for (item, target) in values.chunks_mut(shape.count()).enumerate() {
                 let s = of(item);
                 if k < layers {
-                    target.copy_from_slice(self.layout.of(&s.slopes, layer));
+                    target.copy_from_slice(self.layout.slopes_of(&s.slopes, layer));
                 } else if k < 2 * layers {
                     let own = s.splits.iter().zip(&s.multipliers).filter(|(split, _)| split.layer == layer);
                     own.for_each(|(split, &beta)| target[split.element] = beta);

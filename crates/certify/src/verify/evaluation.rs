@@ -8,7 +8,7 @@ use super::subdomain::{Layout, Subdomain};
 use crate::Result;
 use num_traits::FromPrimitive;
 use perturb_engine::{Executable, Options};
-use perturb_graph::{Element, Expr, Rounding, Shape, Tensor, grad, substitute, vmap};
+use perturb_graph::{Element, Expr, Op, Rounding, Shape, Tensor, Unary, grad, substitute, vmap};
 
 /// What evaluation finds of some subdomains.
 #[derive(Default)]
@@ -44,7 +44,7 @@ impl Evaluation {
             // A·(lo + hi)/2 − |A|·(hi − lo)/2: the derivatives by both ends sum to A.
             let ends = grad(&lagrangian.bound, &lagrangian.corners)?;
             outputs.push(ends[0].add(&ends[1]));
-            outputs.extend(costs(&lagrangian)?);
+            outputs.extend(costs(network, &lagrangian)?);
         }
         let zeros: Vec<(Expr, Expr)> = lagrangian.shifts.iter().map(|s| (s.clone(), s.like(0.0))).collect();
         let outputs = substitute(&outputs, &zeros)?;
@@ -125,9 +125,9 @@ impl Evaluation {
                 push(shape.clone(), &|s, target| s.write_bounds(layer, upper, target))?;
             }
         }
-        for (layer, shape) in self.layout.shapes.iter().enumerate() {
-            push(shape.clone(), &|s, target| {
-                let slopes = self.layout.of(&s.slopes, layer);
+        for layer in 0..self.layout.layers() {
+            push(self.layout.slope_shape(layer), &|s, target| {
+                let slopes = self.layout.slopes_of(&s.slopes, layer);
                 target.iter_mut().zip(slopes).for_each(|(t, &v)| *t = T::from(v));
             })?;
         }
@@ -168,18 +168,29 @@ fn combination(subdomain: &Subdomain, rows: &[Row]) -> (Vec<(isize, f64)>, f64) 
 }
 
 // What fixing the sign of each element may add to the bound, estimated: the coefficient at which the walk arrives at the
-// relu's result times the largest gap between the line it takes there and the function (Bunel et al. 2020 use the upper
+// activation's result times the largest gap between the line it takes there and the function (Bunel et al. 2020 use the upper
 // line's gap; where the lower line is taken, its gap is that of the better half).
-fn costs(lagrangian: &Lagrangian) -> Result<Vec<Expr>> {
+fn costs(network: &Network, lagrangian: &Lagrangian) -> Result<Vec<Expr>> {
     let coefficients = grad(&lagrangian.bound, &lagrangian.shifts)?;
-    let layers = coefficients.iter().zip(&lagrangian.bounds).zip(&lagrangian.slopes);
-    Ok(layers
-        .map(|((coefficient, bounds), slope)| {
+    let mut all = Vec::with_capacity(coefficients.len());
+    for (k, (activation, coefficient)) in network.activations.iter().zip(&coefficients).enumerate() {
+        let (bounds, slope) = (&lagrangian.bounds[k], &lagrangian.slopes[k]);
+        all.push(if matches!(activation.op(), Op::Unary(Unary::Relu)) {
             let (below, above) = (bounds.lo.neg().relu(), bounds.hi.relu());
             let width = below.add(&above).maximum(&below.like(1e-30));
             let upper_gap = below.mul(&above).div(&width);
             let lower_gap = slope.mul(&below).maximum(&slope.neg().offset(1.0).mul(&above));
             coefficient.neg().relu().mul(&upper_gap).add(&coefficient.relu().mul(&lower_gap))
-        })
-        .collect())
+        } else {
+            // By how much a curve rises more than a line as steep as its flatter end.
+            let ends = [&bounds.lo, &bounds.hi];
+            let values = ends.map(|end| Expr::apply(activation.op().clone(), std::slice::from_ref(end)));
+            let [lo, hi] = values;
+            let (lo, hi) = (lo?, hi?);
+            let steepness = grad(&lo.add(&hi).sum(), &[bounds.lo.clone(), bounds.hi.clone()])?;
+            let flattest = steepness[0].minimum(&steepness[1]);
+            coefficient.abs().mul(&hi.sub(&lo).sub(&flattest.mul(&bounds.hi.sub(&bounds.lo))))
+        });
+    }
+    Ok(all)
 }

@@ -15,7 +15,7 @@ pub(crate) struct Forms {
 /// An operand of a `relu` whose sign is open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct OpenOperand {
-    pub relu: usize,
+    pub activation: usize,
     pub element: usize,
     pub scalar: u32,
     /// Its bounds.
@@ -26,11 +26,11 @@ pub(crate) struct OpenOperand {
 /// The operands of `relu`s whose sign neither bounds nor `signs` tell.
 pub(crate) fn open_operands(network: &Network, enclosure: &Enclosure, signs: &[Sign]) -> Vec<OpenOperand> {
     let mut open = Vec::new();
-    for relu in 0..network.relus.len() {
-        for (element, &scalar) in network.relu_operands(relu).iter().enumerate() {
+    for activation in 0..network.activations.len() {
+        for (element, &scalar) in network.operands_of(activation).iter().enumerate() {
             let (lower, upper) = enclosure.of(scalar);
-            if lower < 0.0 && upper > 0.0 && !signs.iter().any(|s| (s.relu, s.element) == (relu, element)) {
-                open.push(OpenOperand { relu, element, scalar, lower, upper });
+            if lower < 0.0 && upper > 0.0 && !signs.iter().any(|s| (s.activation, s.element) == (activation, element)) {
+                open.push(OpenOperand { activation, element, scalar, lower, upper });
             }
         }
     }
@@ -89,7 +89,7 @@ impl Forms {
 }
 
 fn is_above(network: &Network, signs: &[Sign], operand: u32) -> bool {
-    signs.iter().any(|s| s.above && network.relu_operands(s.relu)[s.element] == operand)
+    signs.iter().any(|s| s.above && network.operands_of(s.activation)[s.element] == operand)
 }
 
 fn map(affine: &Affine, before: &[f64], own: &mut [f64], width: usize) {

@@ -15,8 +15,8 @@ mod narrowing;
 mod network;
 mod pieces;
 mod query;
-mod relu_split;
 mod root;
+mod sign_split;
 mod sizes;
 mod splitting;
 mod subdomain;
@@ -43,13 +43,13 @@ const FEW_INPUTS: usize = 20;
 /// Along what a search splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Branching {
-    /// Along inputs for networks of at most 20 inputs, by the signs of `relu` operands for others.
+    /// Along inputs for networks of at most 20 inputs, by the signs of activations' operands for others.
     #[default]
     Automatic,
     /// Along inputs.
     Inputs,
-    /// By the signs of `relu` operands.
-    Relus,
+    /// By the signs of the operands of `relu`, sigmoid and tanh.
+    Signs,
 }
 
 /// Limits and choices of a search.
@@ -263,7 +263,7 @@ fn decide(
     for (index, case) in query.cases.iter().enumerate() {
         watch.cases.set((index, query.cases.len()));
         let by_inputs = match watch.settings.branching {
-            Branching::Automatic => single.inputs() <= FEW_INPUTS || single.relus.is_empty(),
+            Branching::Automatic => single.inputs() <= FEW_INPUTS || single.activations.is_empty(),
             branching => branching == Branching::Inputs,
         };
         let conjunctions = case.conjunctions.len();
@@ -272,14 +272,14 @@ fn decide(
             let prover = prover.as_ref().map_err(|e| e.clone())?;
             input_split::search(single, prover, index, case, &mut falsifier, &mut forest.trees[0], watch)?
         } else {
-            relu_split::search(single, &double, index, case, &mut falsifier, &mut forest, watch)?
+            sign_split::search(single, &double, index, case, &mut falsifier, &mut forest, watch)?
         };
         match end {
             // Whatever a search thinks: what it lost sight of is not refuted.
             End::Unsat if !forest.is_closed() => {
                 return Ok(Verdict::Unknown("the search ended before everything was refuted".into()));
             }
-            End::Unsat => proof.cases.push(forest.finish(conjunctions, single.relus.len())),
+            End::Unsat => proof.cases.push(forest.finish(conjunctions, single.activations.len())),
             End::Sat(witness) => return Ok(Verdict::Sat(witness)),
             End::Timeout => return Ok(Verdict::Timeout),
             End::Unknown(reason) => return Ok(Verdict::Unknown(reason)),

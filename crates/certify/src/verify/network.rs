@@ -1,7 +1,7 @@
 //! A network as the search sees it.
 
 use crate::{CertifyError, Result};
-use perturb_graph::{DType, Expr, Graph, Op, Unary, topological};
+use perturb_graph::{DType, Expr, FreeSlopes, Graph, Op, topological};
 use std::collections::HashMap;
 
 /// A network of one example.
@@ -13,8 +13,9 @@ pub(crate) struct Network {
     pub values: Expr,
     /// Number of outputs.
     pub outputs: usize,
-    /// The `relu` nodes that depend on the input, in topological order.
-    pub relus: Vec<Expr>,
+    /// The nodes whose relaxation has free slopes (`relu`, `sigmoid`, `tanh`) and that depend on the input, in topological
+    /// order.
+    pub activations: Vec<Expr>,
 }
 
 impl Network {
@@ -26,14 +27,14 @@ impl Network {
         let outputs = output.shape().count();
         let values = flat(&output)?;
         let values = if with_inputs { Expr::try_concat(&[values, flat(&input)?], 0)? } else { values };
-        let network = Network { input, values, outputs, relus: Vec::new() };
+        let network = Network { input, values, outputs, activations: Vec::new() };
         let varying = perturb_graph::dependents(std::slice::from_ref(&network.values), &[network.input.clone()]);
         if !varying.contains(&network.values.id()) {
             return CertifyError::model("its output does not depend on its input");
         }
-        let is_relu = |n: &Expr| matches!(n.op(), Op::Unary(Unary::Relu)) && varying.contains(&n.id());
-        let relus = topological(std::slice::from_ref(&network.values)).into_iter().filter(is_relu).collect();
-        Ok(Network { relus, ..network })
+        let is_activation = |n: &Expr| n.op().free_slopes().is_some() && varying.contains(&n.id());
+        let order = topological(std::slice::from_ref(&network.values));
+        Ok(Network { activations: order.into_iter().filter(is_activation).collect(), ..network })
     }
 
     /// The same function in `f64`: weights keep their values, and everything is computed in more digits.
@@ -41,29 +42,30 @@ impl Network {
     /// # Errors
     /// If a primitive does not work in `f64`.
     pub fn in_double(&self) -> Result<Network> {
-        let mut all = self.relus.clone();
+        let mut all = self.activations.clone();
         all.extend([self.values.clone(), self.input.clone()]);
         let double = in_double(&all)?;
-        let count = self.relus.len();
+        let count = self.activations.len();
         Ok(Network {
             input: double[count + 1].clone(),
             values: double[count].clone(),
             outputs: self.outputs,
-            relus: double[..count].to_vec(),
+            activations: double[..count].to_vec(),
         })
     }
 
-    /// The network up to the operand of its `relu` number `layer`, which becomes its output.
+    /// The network up to the operand of its activation number `layer`, which becomes its output.
     ///
     /// # Errors
     /// If the operand cannot be flattened.
     pub fn up_to(&self, layer: usize) -> Result<Network> {
-        let operand = self.relus[layer].inputs()[0].clone();
+        let operand = self.activations[layer].inputs()[0].clone();
         let outputs = operand.shape().count();
         let values = operand.try_reshape([outputs])?;
         let order = topological(std::slice::from_ref(&values));
-        let relus = self.relus.iter().filter(|r| order.iter().any(|n| n.id() == r.id())).cloned().collect();
-        Ok(Network { input: self.input.clone(), values, outputs, relus })
+        let below = |a: &&Expr| order.iter().any(|n| n.id() == a.id());
+        let activations = self.activations.iter().filter(below).cloned().collect();
+        Ok(Network { input: self.input.clone(), values, outputs, activations })
     }
 
     /// Number of inputs.
@@ -76,9 +78,14 @@ impl Network {
         self.values.shape().count()
     }
 
-    /// The operand of each `relu`.
+    /// The operand of each activation.
     pub fn operands(&self) -> Vec<Expr> {
-        self.relus.iter().map(|r| r.inputs()[0].clone()).collect()
+        self.activations.iter().map(|a| a.inputs()[0].clone()).collect()
+    }
+
+    /// What is free in the relaxation of each activation.
+    pub fn free_slopes(&self) -> Vec<FreeSlopes> {
+        self.activations.iter().filter_map(|a| a.op().free_slopes()).collect()
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Piece {
 
 #[derive(Debug, PartialEq)]
 struct Parts {
-    relu: usize,
+    activation: usize,
     element: usize,
     /// Where the operand is at most 0, and where it is at least 0.
     sides: [Piece; 2],
@@ -98,16 +98,16 @@ impl Search<'_> {
             return Some(Piece { refuted, parts: None });
         }
         let most = (0..costs.len()).max_by(|&a, &b| costs[a].total_cmp(&costs[b]))?;
-        let (relu, element) = (forms.open[most].relu, forms.open[most].element);
+        let (activation, element) = (forms.open[most].activation, forms.open[most].element);
         drop(forms);
         let mut side = |above: bool| {
-            signs.push(Sign { relu, element, above });
+            signs.push(Sign { activation, element, above });
             let piece = self.refute(&left, signs);
             signs.pop();
             piece
         };
         let sides = [side(false)?, side(true)?];
-        Some(Piece { refuted, parts: Some(Box::new(Parts { relu, element, sides })) })
+        Some(Piece { refuted, parts: Some(Box::new(Parts { activation, element, sides })) })
     }
 
     // The dual's numbers as evidence, if a walk with them proves it. Slopes are left out where adaptive ones do.
@@ -126,10 +126,10 @@ impl Search<'_> {
             return Some(evidence);
         }
         let mut slopes: Vec<Vec<f32>> =
-            (0..network.relus.len()).map(|relu| vec![0.0; network.relu_operands(relu).len()]).collect();
+            (0..network.activations.len()).map(|activation| vec![0.0; network.operands_of(activation).len()]).collect();
         for (open, slope) in forms.open.iter().zip(&dual.slopes) {
             let adaptive = f64::from(u8::from(open.lower + open.upper > 0.0));
-            slopes[open.relu][open.element] = slope.unwrap_or(adaptive) as f32;
+            slopes[open.activation][open.element] = slope.unwrap_or(adaptive) as f32;
         }
         evidence.slopes = Some(slopes);
         prover.refutes(index, &self.enclosure, conjunction, &evidence, signs).then_some(evidence)
@@ -152,8 +152,8 @@ impl Piece {
         match self.parts {
             None => tree.close(at),
             Some(parts) => {
-                let Parts { relu, element, sides } = *parts;
-                let places = tree.split_relu(at, relu, element);
+                let Parts { activation, element, sides } = *parts;
+                let places = tree.split_sign(at, activation, element);
                 sides.into_iter().zip(places).for_each(|(side, place)| side.write(place, tree));
             }
         }

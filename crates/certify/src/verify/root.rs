@@ -1,4 +1,4 @@
-//! Bounds of the operands of all `relu`s over a whole box.
+//! Bounds of the operands of all activations over a whole box.
 
 use super::Watch;
 use super::ascent::{Ascent, Rates};
@@ -6,14 +6,14 @@ use super::evaluation::Evaluation;
 use super::network::Network;
 use super::query::{Case, Row};
 use super::subdomain::{Layout, Subdomain};
-use crate::Result;
 use crate::known::Group;
 use crate::problem::{Kind, Problem};
 use crate::proof::{ElementSlopes, LayerSlopes};
 use crate::region::Balls;
 use crate::stage::{Intervals, Stage};
+use crate::{CertifyError, Result};
 use perturb_engine::Options;
-use perturb_graph::{Graph, Rounding};
+use perturb_graph::{DType, Expr, Graph, Interval, Op, Rounding, Tensor, eval};
 use std::sync::Arc;
 
 /// Lower and upper bounds of one operand, of its number of elements.
@@ -23,8 +23,8 @@ pub(crate) struct LayerBounds {
     pub upper: Vec<f32>,
 }
 
-/// Bounds of the operand of each `relu` that hold in real arithmetic: by interval propagation, and by backward walks with
-/// adaptive slopes for the elements whose sign is open. `None` if the time runs out.
+/// Bounds of the operand of each activation that hold in real arithmetic: by interval propagation, and by backward walks with
+/// adaptive slopes. `None` if the time runs out.
 ///
 /// # Errors
 /// If a primitive has no rule, or a plan exceeds the memory limit.
@@ -66,7 +66,7 @@ const RATES: Rates = Rates { slopes: 0.1, multipliers: 0.0, decay: 0.95, steps: 
 const ITEMS: usize = 64;
 const PROVED: usize = 16;
 
-/// Narrows the bounds of all operands' elements of open sign by walks whose lower slopes are raised for each of them (Xu et al.
+/// Narrows the bounds of all operands' elements that are relaxed by walks whose slopes are raised for each of them (Xu et al.
 /// 2021), layer by layer, until `late`. Returns the slopes, with which the bounds can be computed again.
 ///
 /// # Errors
@@ -79,14 +79,16 @@ pub(crate) fn narrow(
     late: &dyn Fn() -> bool,
 ) -> Result<Vec<LayerSlopes>> {
     let mut found = vec![LayerSlopes::Adaptive; bounds.len()];
-    // The operand of the first `relu` is affine in the input.
+    // The operand of the first activation is affine in the input.
     for layer in 1..bounds.len() {
-        let open: Vec<usize> = (0..bounds[layer].lower.len()).filter(|&e| bounds[layer].straddles(e)).collect();
+        let curve = network.free_slopes()[layer].both;
+        let is_relaxed = |&e: &usize| if curve { bounds[layer].varies(e) } else { bounds[layer].straddles(e) };
+        let open: Vec<usize> = (0..bounds[layer].lower.len()).filter(is_relaxed).collect();
         if late() || open.is_empty() {
             continue;
         }
         let (single, exact) = (network.up_to(layer)?, double.up_to(layer)?);
-        if single.relus.len() != layer {
+        if single.activations.len() != layer {
             // An operand on a branch of its own.
             continue;
         }
@@ -99,7 +101,9 @@ pub(crate) fn narrow(
         let proof = Evaluation::compile(&exact, PROVED.min(items), Rounding::Outward, options)?;
         let layout = Layout::new(&single);
         let below = shared(below);
-        let mut all: Vec<Subdomain> = (0..ask.conjunctions.len()).map(|c| Subdomain::root(c, 1, &below, 0)).collect();
+        let slopes = adaptive_slopes(&single, &below)?;
+        let mut all: Vec<Subdomain> =
+            (0..ask.conjunctions.len()).map(|c| Subdomain::root(c, 1, &below, &slopes)).collect();
         let mut given = Vec::new();
         for chunk in all.chunks_mut(items) {
             if late() {
@@ -111,7 +115,9 @@ pub(crate) fn narrow(
                 let element = open[pair[0].conjunction / 2];
                 rest[0].intersect(element, proved[0], -proved[1]);
                 let slopes = |s: &Subdomain| {
-                    (0..layer).map(|l| layout.of(&s.slopes, l).iter().map(|v| v.clamp(0.0, 1.0)).collect()).collect()
+                    (0..layer)
+                        .map(|l| layout.slopes_of(&s.slopes, l).iter().map(|v| v.clamp(0.0, 1.0)).collect())
+                        .collect()
                 };
                 let (lower, upper) = (slopes(&pair[0]), slopes(&pair[1]));
                 given.push(ElementSlopes { element: element as u32, lower, upper });
@@ -122,6 +128,29 @@ pub(crate) fn narrow(
         }
     }
     Ok(found)
+}
+
+/// The slopes with which ascent begins, for given bounds of operands: those of CROWN (Zhang et al. 2018).
+///
+/// # Errors
+/// If bounds do not have their operand's number of elements.
+pub(crate) fn adaptive_slopes(network: &Network, bounds: &[Arc<LayerBounds>]) -> Result<Arc<Vec<f32>>> {
+    let (mut slopes, mut feeds) = (Vec::new(), Vec::new());
+    for (activation, bounds) in network.activations.iter().zip(bounds) {
+        let Op::Unary(unary) = activation.op() else { continue };
+        let shape = activation.shape();
+        let mut feed = |name: &str, values: &[f32]| -> Result<Expr> {
+            let placeholder = Expr::try_input(name, shape, DType::F32)?;
+            feeds.push((placeholder.clone(), Tensor::new(shape, values.to_vec())?));
+            Ok(placeholder)
+        };
+        let interval = Interval { lo: feed("lo", &bounds.lower)?, hi: feed("hi", &bounds.upper)? };
+        slopes.extend(unary.adaptive_slopes(&interval));
+    }
+    let found = eval(&slopes, &feeds).map_err(|e| CertifyError::Model { reason: e.to_string() })?;
+    // Between bounds that are not known a slope may be no number.
+    let values = found.iter().flat_map(|t| t.as_slice::<f32>()).map(|s| if s.is_nan() { 0.0 } else { *s });
+    Ok(Arc::new(values.collect()))
 }
 
 /// The bounds for many subdomains to share.
@@ -144,6 +173,11 @@ impl LayerBounds {
         replace(&mut self.lower, f32::NEG_INFINITY);
         replace(&mut self.upper, f32::INFINITY);
         self
+    }
+
+    /// Whether an element's ends differ.
+    pub fn varies(&self, element: usize) -> bool {
+        self.lower[element] < self.upper[element]
     }
 
     /// Whether the sign of an element is open.

@@ -1,8 +1,8 @@
-//! Subdomains of branch and bound over the signs of `relu` operands.
+//! Subdomains of branch and bound over the signs of activations' operands.
 
 use super::network::Network;
 use super::root::LayerBounds;
-use perturb_graph::Shape;
+use perturb_graph::{FreeSlopes, Shape};
 use std::sync::Arc;
 
 /// One operand's element whose sign is fixed.
@@ -18,7 +18,7 @@ pub(crate) struct Split {
 #[derive(Clone, Debug)]
 pub(crate) struct Subdomain {
     pub conjunction: usize,
-    /// Bounds of the operand of each `relu`, which the splits may narrow further.
+    /// Bounds of the operand of each activation, which the splits may narrow further.
     pub inner: Vec<Arc<LayerBounds>>,
     /// Outermost first.
     pub splits: Vec<Split>,
@@ -26,7 +26,7 @@ pub(crate) struct Subdomain {
     pub seen: usize,
     /// Whether no input meets the signs: then everything holds.
     pub empty: bool,
-    /// Lower slopes of all elements of all layers, one layer after the other.
+    /// Free slopes of all activations, one after the other.
     pub slopes: Arc<Vec<f32>>,
     /// One for each split.
     pub multipliers: Vec<f32>,
@@ -44,41 +44,65 @@ pub(crate) struct Layout {
     pub shapes: Vec<Shape>,
     /// Where each layer starts, and where the last ends.
     pub starts: Vec<usize>,
+    /// What is free in each layer's relaxation.
+    pub free: Vec<FreeSlopes>,
+    /// Where each layer's slopes start, and where the last ones end.
+    slopes: Vec<usize>,
 }
 
 impl Layout {
     pub fn new(network: &Network) -> Layout {
         let shapes: Vec<Shape> = network.operands().iter().map(|z| z.shape().clone()).collect();
-        let mut starts = vec![0];
-        shapes.iter().for_each(|s| starts.push(starts[starts.len() - 1] + s.count()));
-        Layout { shapes, starts }
+        let free = network.free_slopes();
+        let starts = |counts: &mut dyn Iterator<Item = usize>| {
+            counts.fold(vec![0], |mut starts, count| {
+                starts.push(starts[starts.len() - 1] + count);
+                starts
+            })
+        };
+        let slopes = starts(&mut free.iter().zip(&shapes).map(|(free, shape)| free.shape(shape).count()));
+        Layout { starts: starts(&mut shapes.iter().map(Shape::count)), slopes, shapes, free }
     }
 
     pub fn layers(&self) -> usize {
         self.shapes.len()
     }
 
+    /// Shape of a layer's slopes.
+    pub fn slope_shape(&self, layer: usize) -> Shape {
+        self.free[layer].shape(&self.shapes[layer])
+    }
+
+    /// One number of each element of a layer, from those of all.
     pub fn of<'a>(&self, all: &'a [f32], layer: usize) -> &'a [f32] {
         &all[self.starts[layer]..self.starts[layer + 1]]
+    }
+
+    /// The slopes of a layer, from those of all.
+    pub fn slopes_of<'a>(&self, all: &'a [f32], layer: usize) -> &'a [f32] {
+        &all[self.slopes[layer]..self.slopes[layer + 1]]
     }
 }
 
 impl Subdomain {
-    /// The whole box, with adaptive slopes (Zhang et al. 2018).
-    pub fn root(conjunction: usize, constraints: usize, bounds: &[Arc<LayerBounds>], place: usize) -> Subdomain {
-        let slope = |(l, u): (&f32, &f32)| f32::from(u8::from(l + u > 0.0));
-        let slopes = bounds.iter().flat_map(|b| b.lower.iter().zip(&b.upper).map(slope)).collect();
+    /// The whole box, with slopes to start from.
+    pub fn root(
+        conjunction: usize,
+        constraints: usize,
+        bounds: &[Arc<LayerBounds>],
+        slopes: &Arc<Vec<f32>>,
+    ) -> Subdomain {
         Subdomain {
             conjunction,
             inner: bounds.to_vec(),
             splits: Vec::new(),
             seen: 0,
             empty: false,
-            slopes: Arc::new(slopes),
+            slopes: slopes.clone(),
             multipliers: Vec::new(),
             weights: vec![1.0 / constraints.max(1) as f32; constraints],
             bound: f64::NEG_INFINITY,
-            place,
+            place: 0,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::proof::{CaseProof, Evidence, LayerSlopes, Node, Tree};
 enum Split {
     Open,
     Input { index: u32, at: f64, below: usize, above: usize },
-    Relu { layer: u32, element: u32, below: usize, above: usize },
+    Sign { layer: u32, element: u32, below: usize, above: usize },
     Done,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Growing {
 pub(crate) struct Forest {
     /// One tree for all conjunctions, or one for each.
     pub trees: Vec<Growing>,
-    /// How the operands of `relu`s are bounded over the whole box; adaptively if empty.
+    /// How the operands of activations are bounded over the whole box; adaptively if empty.
     pub layers: Vec<LayerSlopes>,
 }
 
@@ -43,10 +43,10 @@ impl Forest {
         self.trees.iter().all(|tree| tree.open == 0)
     }
 
-    /// The proof for a case of so many conjunctions and a network of so many `relu`s.
-    pub fn finish(self, conjunctions: usize, relus: usize) -> CaseProof {
+    /// The proof for a case of so many conjunctions and a network of so many activations.
+    pub fn finish(self, conjunctions: usize, activations: usize) -> CaseProof {
         let mut layers = self.layers;
-        layers.resize(relus, LayerSlopes::Adaptive);
+        layers.resize(activations, LayerSlopes::Adaptive);
         let all: Vec<u32> = (0..conjunctions as u32).collect();
         let single = self.trees.len() == 1;
         let covers = |tree: usize| if single { all.clone() } else { vec![tree as u32] };
@@ -104,13 +104,13 @@ impl Growing {
         halves
     }
 
-    /// Splits a subdomain by the sign of a `relu`'s operand; returns both parts.
-    pub fn split_relu(&mut self, at: usize, layer: usize, element: usize) -> [usize; 2] {
+    /// Splits a subdomain by the sign of an activation's operand; returns both parts.
+    pub fn split_sign(&mut self, at: usize, layer: usize, element: usize) -> [usize; 2] {
         self.open -= 1;
         let halves = [self.push(), self.push()];
         if self.keep {
             let [below, above] = halves;
-            self.subdomains[at].split = Split::Relu { layer: layer as u32, element: element as u32, below, above };
+            self.subdomains[at].split = Split::Sign { layer: layer as u32, element: element as u32, below, above };
         }
         halves
     }
@@ -128,8 +128,8 @@ impl Growing {
                     nodes.push(Node::Input { index, at });
                     pending.extend([above, below]);
                 }
-                Split::Relu { layer, element, below, above } => {
-                    nodes.push(Node::Relu { layer, element });
+                Split::Sign { layer, element, below, above } => {
+                    nodes.push(Node::Sign { layer, element });
                     pending.extend([above, below]);
                 }
                 Split::Open | Split::Done => nodes.push(Node::Done),

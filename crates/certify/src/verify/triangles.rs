@@ -68,7 +68,7 @@ impl Program<'_> {
             .signs
             .iter()
             .map(|sign| {
-                let z = self.forms.of(self.network.relu_operands(sign.relu)[sign.element]);
+                let z = self.forms.of(self.network.operands_of(sign.activation)[sign.element]);
                 let sign = if sign.above { -1.0 } else { 1.0 };
                 add(&mut problem, &z.iter().map(|c| sign * c).collect::<Vec<_>>(), LARGEST)
             })
@@ -115,7 +115,7 @@ impl Program<'_> {
             problem.add_constraint(terms, ComparisonOp::Le, -form[width - 1]);
         }
         for sign in self.signs {
-            let z = self.forms.of(self.network.relu_operands(sign.relu)[sign.element]);
+            let z = self.forms.of(self.network.operands_of(sign.activation)[sign.element]);
             let side = if sign.above { ComparisonOp::Ge } else { ComparisonOp::Le };
             problem.add_constraint(terms(z), side, -z[width - 1]);
         }

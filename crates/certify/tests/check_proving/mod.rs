@@ -27,11 +27,11 @@ pub fn property(bounds: &[(f64, f64)], outputs: usize, any_of: Vec<Vec<Constrain
 }
 
 /// Number of `relu` nodes that depend on the input.
-pub fn relus(network: &Graph) -> usize {
+pub fn activations(network: &Graph) -> usize {
     let outputs = network.output_exprs();
     let varying = dependents(&outputs, &network.inputs);
     let nodes = topological(&outputs).into_iter().filter(|n| varying.contains(&n.id()));
-    nodes.filter(|n| matches!(n.op(), Op::Unary(Unary::Relu))).count()
+    nodes.filter(|n| n.op().free_slopes().is_some()).count()
 }
 
 /// Evidence without slopes and multipliers.

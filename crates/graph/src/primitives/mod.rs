@@ -44,13 +44,12 @@ pub use scatter_add::ScatterAdd;
 pub use select::Select;
 pub use sort::Sort;
 pub use stop_gradient::StopGradient;
-pub use unary::Unary;
+pub use unary::{FreeSlopes, Unary};
 
 pub use fft::Fft;
 pub use linear_algebra::{Cholesky, Eigh, Qr, Solve, Svd, TriangularSolve};
 pub use random::{RandomBits, philox, random_words};
 pub use scan::{Body, Scan};
-pub(crate) use unary::relu_with_slope;
 
 use crate::tensor::Element;
 use crate::{Expr, Tensor};

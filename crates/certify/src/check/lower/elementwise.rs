@@ -14,9 +14,7 @@ impl Lowering {
         };
         let operands = self.scalars(&node.inputs()[0])?;
         let value = self.push(kind(operands));
-        if unary == Unary::Relu {
-            self.network.relus.push(self.network.layers.len() - 1);
-        }
+        self.network.activations.push(self.network.layers.len() - 1);
         Ok(value)
     }
 

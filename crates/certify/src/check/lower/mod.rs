@@ -76,7 +76,7 @@ pub(crate) fn lower(graph: &Graph) -> Result<Network, Reason> {
 impl Lowering {
     fn new(input: &Expr) -> Lowering {
         let inputs = input.shape().count();
-        let network = Network { inputs, layers: Vec::new(), outputs: Vec::new(), relus: Vec::new() };
+        let network = Network { inputs, layers: Vec::new(), outputs: Vec::new(), activations: Vec::new() };
         let value = Value { elements: (0..inputs as u32).collect(), owned: None };
         let values = HashMap::from([(input.id(), value)]);
         Lowering { network, values, constants: HashMap::new(), uses: HashMap::new() }

@@ -4,6 +4,7 @@ mod abs;
 mod erf;
 mod exp;
 mod expm1;
+mod free_slopes;
 mod hyperbolic;
 mod inverse_trigonometric;
 mod lines;
@@ -24,8 +25,8 @@ mod trigonometric;
 use super::{finish, finish_as, integer};
 use crate::op::{Primitive, Relaxation, arity, jointly_linear, same_number, type_error};
 use crate::{DType, Expr, Interval, Result, Rounding, Shape, Tensor};
+pub use free_slopes::FreeSlopes;
 pub(crate) use lines::{Lines, concave, convex};
-pub(crate) use relu::relu_with_slope;
 
 /// An elementwise function of one operand: of floating-point type, or an integer for those with [`Unary::integer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use super::lines::{Line, above_chord, chord_slope};
 use super::{Lines, Rules, increasing};
-use crate::{Expr, Interval, Relaxation, Rounding, Unary};
+use crate::{Expr, Interval, Rounding, Unary};
 
 pub(super) struct Relu;
 
@@ -32,13 +32,11 @@ impl Rules for Relu {
     }
 }
 
-/// Enclosures of `relu` with a lower line of a given slope through 0 where the sign of the operand is open. Every slope in
-/// [0, 1] is valid; others are clipped.
-pub(crate) fn relu_with_slope(x: &Expr, bounds: &Interval, slope: &Expr, rounding: Rounding) -> Relaxation {
-    let zero = x.like(0.0);
-    let clipped = slope.maximum(&zero).minimum(&x.like(1.0));
+/// Lines around `relu`, of which the lower one goes through 0 with a given slope in [0, 1] where the sign of the operand is
+/// open.
+pub(super) fn lines_with_slope(bounds: &Interval, slope: &Expr, rounding: Rounding) -> Lines {
+    let zero = bounds.lo.like(0.0);
     let decided = bounds.lo.greater_equal(&zero).maximum(&bounds.hi.less_equal(&zero));
     let lines = Relu.lines(bounds, rounding).expect("relu has lines on every interval");
-    let lower_slope = Expr::select(&decided, &lines.lower_slope, &clipped);
-    Relaxation { lower: x.mul(&lower_slope), upper: x.mul(&lines.upper_slope).add(&lines.upper_intercept) }
+    Lines { lower_slope: Expr::select(&decided, &lines.lower_slope, slope), ..lines }
 }

@@ -3,15 +3,15 @@
 use super::Bounder;
 use super::total::{Side, Total};
 use crate::interval::unit_roundoff;
-use crate::primitives::relu_with_slope;
 use crate::transforms::pull_back::pull_back;
 use crate::transforms::vmap::vmap;
-use crate::{Expr, GraphError, Interval, Op, Result, Rounding, Tensor, Unary, topological};
+use crate::{Expr, GraphError, Interval, Op, Result, Rounding, Tensor, topological};
 use std::collections::HashMap;
 
-/// Lower slopes of `relu` nodes for one backward walk (α-CROWN: Xu et al. 2021), as pairs of a node of
-/// [`Bounder::kinks`] and slopes `[rows, …shape of the node]`, which are clipped to [0, 1]. Lower and upper bounds have
-/// their own. Nodes that are not named take the adaptive slope.
+/// Slopes of the lines around activations for one backward walk (α-CROWN: Xu et al. 2021), as pairs of a node of
+/// [`Bounder::activations`] and slopes `[rows, …shape]`, where the shape is that of [`FreeSlopes::shape`](crate::FreeSlopes::shape):
+/// of the line below `relu`, of the lines below and above `sigmoid` and `tanh`. They are clipped to what can be of use. Lower and
+/// upper bounds have their own. Nodes that are not named take adaptive slopes.
 #[derive(Clone, Debug, Default)]
 pub struct Slopes {
     /// For lower bounds.
@@ -54,7 +54,7 @@ impl Bounder {
         self.functionals_with(node, rows, &Slopes::default())
     }
 
-    /// [`Bounder::functionals`] with given lower slopes of `relu`s: any slopes give valid bounds, the best ones are found
+    /// [`Bounder::functionals`] with given slopes of activations: any slopes give valid bounds, the best ones are found
     /// by ascent on the bounds (α-CROWN).
     ///
     /// # Errors
@@ -65,9 +65,13 @@ impl Bounder {
         let one = |side: Side, given: &[(Expr, Expr)]| -> Result<Expr> {
             let mut pairs = vec![(row.clone(), rows.clone())];
             let mut of_row = HashMap::new();
-            for (relu, slope) in given {
-                let placeholder = Expr::input("slope", relu.shape(), relu.dtype());
-                of_row.insert(relu.id(), placeholder.clone());
+            for (activation, slope) in given {
+                let Some(free) = activation.op().free_slopes() else {
+                    let (op, reason) = (activation.op().name().into(), "with chosen slopes".into());
+                    return Err(GraphError::NoRule { op, rule: "linear_bounds", reason });
+                };
+                let placeholder = Expr::input("slope", free.shape(activation.shape()), activation.dtype());
+                of_row.insert(activation.id(), placeholder.clone());
                 pairs.push((placeholder, slope.clone()));
             }
             let bound = self.walk(node, &row, side, &of_row)?;
@@ -76,12 +80,11 @@ impl Bounder {
         Ok(Interval { lo: one(Side::Lower, &slopes.lower)?, hi: one(Side::Upper, &slopes.upper)? })
     }
 
-    /// The `relu`s whose lower slope is free when `node` is bounded, in the order of the graph.
-    pub fn kinks(&self, node: &Expr) -> Vec<Expr> {
+    /// The nodes whose slopes are free when `node` is bounded, in the order of the graph.
+    pub fn activations(&self, node: &Expr) -> Vec<Expr> {
         let below = topological(std::slice::from_ref(node));
-        let is_kink =
-            |n: &&Expr| matches!(n.op(), Op::Unary(Unary::Relu)) && self.varying.contains(&n.inputs()[0].id());
-        below.iter().filter(is_kink).cloned().collect()
+        let is_free = |n: &&Expr| n.op().free_slopes().is_some() && self.varying.contains(&n.inputs()[0].id());
+        below.iter().filter(is_free).cloned().collect()
     }
 
     // One bound of ⟨row, output⟩: the covector walks from the output to the inputs.
@@ -102,7 +105,12 @@ impl Bounder {
             let (positive, negative) = (covector.relu(), covector.neg().relu().neg());
             let bounds: Vec<Interval> = node.inputs().iter().map(|i| self.bounds(i)).collect();
             let relaxed = match slopes.get(&node.id()) {
-                Some(slope) => Some(relu_with_slope(&node.inputs()[0], &bounds[0], slope, self.rounding)),
+                Some(slopes) => match node.op() {
+                    Op::Unary(unary) => {
+                        unary.lines_with(&bounds[0], slopes, self.rounding).map(|l| l.of(&node.inputs()[0]))
+                    }
+                    _ => None,
+                },
                 None => node.op().primitive().and_then(|r| r.relax(node, &bounds, self.rounding)),
             };
             let own = self.bounds(node);

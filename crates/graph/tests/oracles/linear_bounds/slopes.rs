@@ -1,12 +1,12 @@
-//! Free lower slopes of `relu` (α-CROWN): valid for every choice, and better for the best one.
+//! Free slopes of activations (α-CROWN): valid for every choice, and better for the best one.
 
 use super::NEAREST;
 use crate::numbers::{assert_close, inner, run, seeded, uniform};
-use perturb_graph::{Bounder, DType, Domain, Expr, Interval, Norm, Slopes, Tensor, grad};
+use perturb_graph::{Bounder, DType, Domain, Expr, Interval, Norm, Slopes, Tensor, Unary, grad};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// A relu network with all inner nodes bounded, ready for walks from its output.
+/// A network with all inner nodes bounded, ready for walks from its output.
 struct Problem {
     input: Expr,
     output: Expr,
@@ -16,14 +16,15 @@ struct Problem {
 }
 
 impl Problem {
-    fn random(rng: &mut ChaCha8Rng) -> Problem {
+    fn random(rng: &mut ChaCha8Rng, activation: Unary) -> Problem {
+        let apply = |h: Expr| Expr::apply(activation, &[h]).unwrap();
         let x = Expr::input("x", [4], DType::F64);
         let mut dense = |h: &Expr, n: usize| {
             let w = Expr::constant(uniform(rng, [h.shape()[0], n], DType::F64, (-1.0, 1.0)));
             h.matmul(&w).add(&Expr::constant(uniform(rng, [n], DType::F64, (-0.3, 0.3))))
         };
-        let h = dense(&x, 6).relu();
-        let h = dense(&h, 6).relu();
+        let h = apply(dense(&x, 6));
+        let h = apply(dense(&h, 6));
         let y = dense(&h, 2);
         let (center, radius) = (uniform(rng, [4], DType::F64, (-1.0, 1.0)), 0.5);
         let ball = Domain::Ball {
@@ -44,8 +45,9 @@ impl Problem {
     fn bounds(&self) -> (Interval, Vec<Expr>) {
         let rows = Expr::constant(Tensor::new([2, 2], vec![1.0, 0.0, 0.0, 1.0]).unwrap());
         let side = || -> Vec<(Expr, Expr)> {
-            let kinks = self.bounder.kinks(&self.output).into_iter();
-            kinks.map(|k| (k.clone(), Expr::input("slopes", k.shape().prepend(2), DType::F64))).collect()
+            let shape = |a: &Expr| a.op().free_slopes().unwrap().shape(a.shape()).prepend(2);
+            let activations = self.bounder.activations(&self.output).into_iter();
+            activations.map(|a| (a.clone(), Expr::input("slopes", shape(&a), DType::F64))).collect()
         };
         let slopes = Slopes { lower: side(), upper: side() };
         let placeholders = slopes.lower.iter().chain(&slopes.upper).map(|(_, s)| s.clone()).collect();
@@ -64,12 +66,14 @@ fn feeds(placeholders: &[Expr], values: &[Vec<f64>]) -> Vec<(Expr, Tensor)> {
     placeholders.iter().zip(values).map(|(p, v)| (p.clone(), Tensor::new(p.shape(), v.clone()).unwrap())).collect()
 }
 
+const ACTIVATIONS: [Unary; 3] = [Unary::Relu, Unary::Sigmoid, Unary::Tanh];
+
 // Also slopes outside [0, 1], which are clipped.
 #[test]
 fn every_choice_of_slopes_bounds() {
     for seed in 0..30 {
         let rng = &mut seeded(seed);
-        let problem = Problem::random(rng);
+        let problem = Problem::random(rng, ACTIVATIONS[seed as usize % 3]);
         let (bounds, placeholders) = problem.bounds();
         for _ in 0..10 {
             let values: Vec<Vec<f64>> =
@@ -84,20 +88,29 @@ fn every_choice_of_slopes_bounds() {
     }
 }
 
-// Ascent on the width of the bounds, by their gradient with respect to the slopes, from the adaptive slopes' bounds.
+// Ascent on the width of the bounds, by their gradient with respect to the slopes.
 #[test]
 fn ascent_on_slopes_tightens_bounds() {
+    for activation in ACTIVATIONS {
+        let [before, after] = widths(activation);
+        assert!(after < 0.97 * before, "{activation:?}: {after} is hardly less than {before}");
+    }
+}
+
+// The summed widths of bounds with adaptive slopes, and after the ascent.
+fn widths(activation: Unary) -> [f64; 2] {
     let (mut before, mut after) = (0.0, 0.0);
+    let steepest = activation.free_slopes().unwrap().steepest;
     for seed in 0..10 {
         let rng = &mut seeded(100 + seed);
-        let problem = Problem::random(rng);
+        let problem = Problem::random(rng, activation);
         let rows = Expr::constant(Tensor::new([2, 2], vec![1.0, 0.0, 0.0, 1.0]).unwrap());
         let adaptive = problem.bounder.functionals(&problem.output, &rows).unwrap();
         let adaptive = run(&[adaptive.hi.sub(&adaptive.lo).sum()], &[])[0][0];
         let (bounds, placeholders) = problem.bounds();
         let width = bounds.hi.sub(&bounds.lo).sum();
         let gradient = grad(&width, &placeholders).unwrap();
-        let mut values: Vec<Vec<f64>> = placeholders.iter().map(|p| vec![0.5; p.shape().count()]).collect();
+        let mut values: Vec<Vec<f64>> = placeholders.iter().map(|p| vec![0.5 * steepest; p.shape().count()]).collect();
 
         // The gradient itself, along a random direction.
         let directions: Vec<Vec<f64>> =
@@ -122,11 +135,37 @@ fn ascent_on_slopes_tightens_bounds() {
             let found = run(&gradient, &feeds(&placeholders, &values));
             for (v, g) in values.iter_mut().zip(found) {
                 let largest = g.iter().fold(1e-12f64, |m, g| m.max(g.abs()));
-                v.iter_mut().zip(g).for_each(|(v, g)| *v = (*v - rate * g / largest).clamp(0.0, 1.0));
+                v.iter_mut().zip(g).for_each(|(v, g)| *v = (*v - steepest * rate * g / largest).clamp(0.0, steepest));
             }
         }
         before += adaptive;
         after += best;
     }
-    assert!(after < 0.97 * before, "{after} is hardly less than {before}");
+    [before, after]
+}
+
+// The lines that are taken without a choice are those of the adaptive slopes, and none of the same slope is nearer.
+#[test]
+fn adaptive_slopes_give_the_adaptive_bounds() {
+    for (seed, activation) in (200..215).zip(ACTIVATIONS.into_iter().cycle()) {
+        let problem = Problem::random(&mut seeded(seed), activation);
+        let rows = Expr::constant(Tensor::new([2, 2], vec![1.0, 0.0, 0.0, 1.0]).unwrap());
+        let adaptive = problem.bounder.functionals(&problem.output, &rows).unwrap();
+        let (bounds, placeholders) = problem.bounds();
+        let activations = problem.bounder.activations(&problem.output);
+        let own: Vec<Expr> = activations
+            .iter()
+            .map(|a| activation.adaptive_slopes(&problem.bounder.bounds(&a.inputs()[0])).unwrap())
+            .collect();
+        let own: Vec<Vec<f64>> = run(&own, &[]).into_iter().map(|s| [s.clone(), s].concat()).collect();
+        let values = [own.clone(), own].concat();
+        let found = run(&[bounds.lo, bounds.hi], &feeds(&placeholders, &values));
+        let expected = run(&[adaptive.lo, adaptive.hi], &[]);
+        for (i, sign) in [(0, 1.0), (1, -1.0)] {
+            for (found, expected) in found[i].iter().zip(&expected[i]) {
+                let better = sign * (found - expected);
+                assert!(better > -1e-9 && better < 2e-3, "{activation:?}, seed {seed}: {found} and {expected}");
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Branch and bound over the signs of `relu` operands, for networks of many inputs.
+//! Branch and bound over the signs of activations' operands, for networks of many inputs.
 
 use super::ascent::{Ascent, Rates};
 use super::evaluation::{Evaluation, exact_weights};
@@ -6,7 +6,7 @@ use super::falsify::{Effort, FAR, Falsifier, POINTS, Witness};
 use super::narrowing::Narrowing;
 use super::network::Network;
 use super::query::{Case, as_written};
-use super::root::{LayerBounds, narrow, root_bounds, shared};
+use super::root::{LayerBounds, adaptive_slopes, narrow, root_bounds, shared};
 use super::sizes::Sizes;
 use super::splitting::Splitter;
 use super::subdomain::{Layout, Subdomain};
@@ -100,6 +100,7 @@ impl Lowest {
 /// The executables of a search and what they need.
 struct Search<'a, 'r> {
     case: &'a Case,
+    network: &'a Network,
     root: Vec<LayerBounds>,
     layout: Layout,
     ascent: Sizes<'a, Ascent>,
@@ -130,7 +131,7 @@ pub(crate) fn search(
     let search = Sizes::new(items, move |n| Evaluation::compile(network, n, Rounding::Nearest, options))?;
     let proof = Sizes::new(items.min(PROVED), move |n| Evaluation::compile(double, n, Rounding::Outward, options))?;
     let layout = Layout::new(network);
-    let mut state = Search { case, root, layout, ascent, search, proof, lowest: Lowest::default(), watch };
+    let mut state = Search { case, network, root, layout, ascent, search, proof, lowest: Lowest::default(), watch };
 
     let mut heap = BinaryHeap::new();
     // First with slopes that cost nothing, then with bounds inside that were narrowed at leisure.
@@ -183,7 +184,7 @@ pub(crate) fn search(
             let Waiting { place, mut halves, .. } = waiting;
             let tree = &mut forest.trees[halves[0].conjunction];
             if let Some(split) = halves[0].splits.last().copied() {
-                let places = tree.split_relu(place, split.layer, split.element);
+                let places = tree.split_sign(place, split.layer, split.element);
                 halves.iter_mut().zip(places).for_each(|(half, place)| half.place = place);
                 halves.iter().filter(|_| splitter.narrows(split.layer)).for_each(|half| tree.narrow(half.place));
             }
@@ -208,8 +209,9 @@ impl Search<'_, '_> {
     /// The whole box, with the bounds as they are; returns what stays open.
     fn roots(&mut self, forest: &mut Forest) -> Result<Vec<Subdomain>> {
         let bounds = shared(&self.root);
+        let slopes = adaptive_slopes(self.network, &bounds)?;
         let all = self.case.conjunctions.iter().enumerate();
-        let mut roots: Vec<Subdomain> = all.map(|(c, rows)| Subdomain::root(c, rows.len(), &bounds, 0)).collect();
+        let mut roots: Vec<Subdomain> = all.map(|(c, rows)| Subdomain::root(c, rows.len(), &bounds, &slopes)).collect();
         for chunk in roots.chunks_mut(self.ascent.most()) {
             self.raise(chunk, AT_ROOT)?;
         }
@@ -242,7 +244,7 @@ impl Search<'_, '_> {
     }
 
     fn evidence(&self, subdomain: &Subdomain) -> Evidence {
-        let layers = (0..self.layout.layers()).map(|l| self.layout.of(&subdomain.slopes, l).to_vec());
+        let layers = (0..self.layout.layers()).map(|l| self.layout.slopes_of(&subdomain.slopes, l).to_vec());
         let clipped = layers.map(|l| l.into_iter().map(|s| s.clamp(0.0, 1.0)).collect());
         Evidence {
             weights: as_written(&exact_weights(subdomain), &self.case.conjunctions[subdomain.conjunction]),
@@ -281,7 +283,7 @@ impl Search<'_, '_> {
             for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &mut bound)?) {
                 let Some(halves) = halves else {
                     // All signs are fixed, and yet nothing is proved: rounding, or another nonlinearity than relu.
-                    return Ok(Err(End::Unknown("a subdomain without an open relu stays undecided".into())));
+                    return Ok(Err(End::Unknown("a subdomain in which all signs are fixed stays undecided".into())));
                 };
                 heap.push(Waiting { place: subdomain.place, bound: subdomain.bound, halves });
             }
