@@ -84,13 +84,16 @@ impl<'a> Narrowing<'a> {
         self.layers[layer + 1..].iter().any(Option::is_some)
     }
 
-    /// Narrows the inner bounds of subdomains by their signs.
+    /// Narrows the inner bounds of subdomains by their signs, layer by layer until it is `late`.
     ///
     /// # Errors
     /// If an executable fails.
-    pub fn run(&self, subdomains: &mut [Subdomain]) -> Result<()> {
+    pub fn run(&self, subdomains: &mut [Subdomain], late: &dyn Fn() -> bool) -> Result<()> {
         for (index, layer) in self.layers.iter().enumerate() {
             let Some(layer) = layer else { continue };
+            if late() {
+                return Ok(());
+            }
             let concerned = |s: &&mut Subdomain| s.splits[s.seen..].iter().any(|split| split.layer < index);
             let mut concerned: Vec<&mut Subdomain> = subdomains.iter_mut().filter(concerned).collect();
             layer.narrow(index, self.case, &mut concerned)?;

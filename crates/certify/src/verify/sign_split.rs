@@ -276,11 +276,12 @@ impl Search<'_, '_> {
             if self.watch.late() {
                 return Ok(Err(End::Timeout));
             }
-            let (search, case) = (&mut self.search, self.case);
+            let (search, case, watch) = (&mut self.search, self.case, self.watch);
+            let late = &|| watch.late();
             let mut bound = |tried: &[Subdomain]| -> Result<Vec<f64>> {
                 Ok(search.fitting(tried.len())?.run::<f32>(&tried.iter().collect::<Vec<_>>(), case)?.bounds)
             };
-            for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &mut bound)?) {
+            for (subdomain, halves) in subdomains.iter().zip(splitter.split(subdomains, costs, &mut bound, late)?) {
                 let Some(halves) = halves else {
                     // All signs are fixed, and yet nothing is proved: rounding, or another nonlinearity than relu.
                     return Ok(Err(End::Unknown("a subdomain in which all signs are fixed stays undecided".into())));

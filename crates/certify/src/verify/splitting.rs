@@ -48,7 +48,7 @@ impl<'a> Splitter<'a> {
     }
 
     /// The halves of each subdomain, given the estimated costs of all elements and what bounds some subdomains; `None` where
-    /// no sign is open.
+    /// no sign is open. When it is `late`, they are split all the same, by what is known.
     ///
     /// # Errors
     /// If bounds cannot be computed.
@@ -57,6 +57,7 @@ impl<'a> Splitter<'a> {
         subdomains: &[Subdomain],
         costs: &[Vec<f32>],
         bound: &mut dyn FnMut(&[Subdomain]) -> Result<Vec<f64>>,
+        late: &dyn Fn() -> bool,
     ) -> Result<Vec<Option<[Subdomain; 2]>>> {
         let candidates: Vec<Vec<Candidate>> =
             subdomains.iter().zip(costs).map(|(s, costs)| self.candidates(s, costs)).collect();
@@ -64,7 +65,7 @@ impl<'a> Splitter<'a> {
             subdomains.iter().zip(&candidates).flat_map(|(s, candidates)| candidates.iter().map(move |c| (s, c)));
         let mut tried: Vec<Subdomain> = pairs.flat_map(|(s, c)| s.children(c.layer, c.element, [s.place; 2])).collect();
         if let Some(narrowing) = &self.narrowing {
-            narrowing.run(&mut tried)?;
+            narrowing.run(&mut tried, late)?;
         }
         let bounds = bound(&tried)?;
         let mut trials = tried.into_iter().zip(bounds).map(|(s, bound)| {

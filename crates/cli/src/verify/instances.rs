@@ -1,6 +1,7 @@
 //! A list of instances, decided one after the other; what is decided survives a kill.
 
-use super::{Answer, Settings, cactus, decide, load_network, load_property};
+use super::deadline::{Rest, decide};
+use super::{Answer, Settings, cactus, load_network, load_property};
 use crate::{CliError, file, progress};
 use perturb::certify::check;
 use perturb::certify::proof::Proof;
@@ -59,7 +60,7 @@ pub fn run(
             let timeout = most.map_or(instance.timeout, |m| m.min(instance.timeout));
             let settings = Settings { timeout: Duration::from_secs_f64(timeout), ..settings };
             let (network, property) = (folder.join(&instance.network), existing(&folder.join(&instance.property)));
-            let found = decide(&network, &property, settings);
+            let (found, rest) = decide(&network, &property, settings);
             let proof = found.as_ref().ok().and_then(|answer| answer.outcome.proof.as_ref());
             let checked = proof.map(|proof| check_again(&network, &property, proof));
             let row = row(instance, timeout, &found, &consensus, checked.as_ref().map(Result::is_ok));
@@ -67,6 +68,7 @@ pub fn run(
             bar.println(&row);
             let errors = found.as_ref().err().into_iter().chain(checked.as_ref().and_then(|c| c.as_ref().err()));
             errors.for_each(|error| bar.println(format!("error: {error}")));
+            rest.into_iter().for_each(Rest::wait);
         }
         bar.inc(1);
     }

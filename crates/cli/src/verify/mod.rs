@@ -2,11 +2,12 @@
 
 mod answer;
 mod cactus;
+mod deadline;
 mod instances;
 
 use crate::CliError;
 use answer::Answer;
-use perturb::certify::verify::{Progress, Settings, Verdict, verify};
+use perturb::certify::verify::{Settings, Verdict};
 use perturb::certify::{check, read_proof, write_proof};
 use perturb::graph::Graph;
 use perturb::onnx::vnnlib::{Property, VnnLibError};
@@ -87,7 +88,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
     let (Some(network), Some(property)) = (&args.network, &args.property) else {
         return Err(CliError::Usage("give a network and a property".into()));
     };
-    let answer = decide(network, property, settings)?;
+    let answer = deadline::decide(network, property, settings).0?;
     if let Some(path) = &args.results_file {
         std::fs::write(path, answer.to_string()).map_err(|e| crate::file("write", path, e))?;
     }
@@ -141,23 +142,4 @@ fn load_property(path: &Path) -> Result<Property, CliError> {
         CliError::Usage(if message.contains(&name) { message } else { format!("{name}: {message}") })
     };
     Property::read(path).map_err(named)
-}
-
-fn decide(network: &Path, property: &Path, settings: Settings) -> Result<Answer, CliError> {
-    let started = Instant::now();
-    let (graph, path) = (load_network(network)?, property);
-    let property = load_property(path)?;
-    if property.cases.is_empty() {
-        eprintln!("warning: {}: no input meets its bounds, so that it holds of every network", path.display());
-    }
-    let spinner = indicatif::ProgressBar::new_spinner();
-    let report = &mut |p: &Progress| {
-        let bound = p.bound.map_or(String::new(), |b| format!(", lowest bound {b:.4}"));
-        spinner.set_message(format!("{} subdomains bounded, {} open{bound}", p.subdomains, p.open));
-        spinner.tick();
-    };
-    let left = settings.timeout.saturating_sub(started.elapsed());
-    let outcome = verify(&graph, &property, &Settings { timeout: left, ..settings }, report)?;
-    spinner.finish_and_clear();
-    Ok(Answer { outcome, seconds: started.elapsed().as_secs_f64() })
 }
