@@ -137,6 +137,18 @@ fn a_universal_perturbation_is_judged_on_inputs_it_has_not_seen() {
         assert!(length <= epsilon && delta.count() == 64, "{norm}: {length}");
         assert!(std::fs::read(folder.path("u.png")).unwrap().starts_with(b"\x89PNG"));
     }
+    for (fit, name) in [("gd-uap", "GD-UAP"), ("singular", "sparse singular vector")] {
+        let out = folder.path("u.npz");
+        let arguments = ["attack", &model, "--universal", &data, "--fit", fit, "--epsilon", "0.2", "--out", &out];
+        let (code, text, err) = run(&arguments);
+        assert!(code == Some(0) && text.starts_with(name), "{text}{err}");
+        let delta = npz::read_all(std::path::Path::new(&out)).unwrap().remove(0).1;
+        let moved = delta.as_slice::<f32>().iter().filter(|d| **d != 0.0);
+        assert!(moved.clone().all(|d| d.abs() <= 0.2), "{fit}");
+        assert!(fit != "singular" || moved.count() == 3, "5 % of 64 pixels are three");
+    }
+    let (code, _, err) = run(&["attack", &model, "--universal", &data, "--fit", "gd-uap", "--norm", "l2"]);
+    assert!(code == Some(2) && err.contains("GD-UAP"), "{err}");
     let one = folder.npz("one.npz", &values[..64], &[1, 1, 8, 8], &[0]);
     let (code, _, err) = run(&["attack", &model, "--universal", &one]);
     assert!(code == Some(2) && err.contains("one example"), "{err}");

@@ -14,4 +14,5 @@ pub fn print() {
         line(entry.name, entry.norms, entry.access.name(), entry.title);
     }
     line(UNIVERSAL.0, &[Norm::Linf, Norm::L2], "gradients", UNIVERSAL.1);
+    println!("\nOne perturbation for all inputs: --universal DATA, by --fit uap, gd-uap or singular");
 }

@@ -12,6 +12,7 @@ use crate::{CliError, parse};
 use plan::{AttackNorm, Method, method};
 pub use plan::{check_norm, known, warn_of_excess};
 use std::path::PathBuf;
+use universal::Fit;
 
 /// Options of `perturb attack`.
 #[derive(clap::Args, Debug)]
@@ -22,10 +23,13 @@ pub struct AttackArgs {
     /// The image, PNG or JPEG, of the model's input size; or a data set: .npz, .npy, IDX, CIFAR-10 binary, or a folder.
     #[arg(value_name = "IMAGE_OR_DATA", required_unless_present_any = ["list", "universal"])]
     image: Option<PathBuf>,
-    /// One perturbation for all inputs (UAP): fitted on the first half of this data set, judged on the second half beside
+    /// One perturbation for all inputs: fitted on the first half of this data set, judged on the second half beside
     /// noise of the same size. Writes it as .npz and .png, and the rates as .json (default: universal.npz).
     #[arg(long, value_name = "DATA", conflicts_with_all = ["image", "attack", "target", "label", "transfer"])]
     universal: Option<PathBuf>,
+    /// How the perturbation for all inputs is found.
+    #[arg(long, value_name = "METHOD", default_value = "uap", requires = "universal")]
+    fit: Fit,
     /// How well examples made on each model fool each other one: attacks the model and these with a data set, and writes a
     /// page with the table as --out (default: transfer.html), the numbers as .json beside it.
     #[arg(long, value_name = "MODEL", num_args = 1.., conflicts_with = "target")]

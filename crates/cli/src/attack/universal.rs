@@ -4,8 +4,9 @@ use super::AttackArgs;
 use super::plan::budget;
 use super::set::Subject;
 use crate::pictures::Canvas;
-use crate::{CliError, file};
-use perturb::attack::{Ball, Classifier, Criterion, Norm, Uap};
+use crate::{CliError, file, progress};
+use perturb::attack::feature::rectified;
+use perturb::attack::{Ball, Classifier, Criterion, GdUap, Norm, Prior, Seed, TPower, Uap, Universal};
 use perturb::data::npz;
 use perturb::graph::{Graph, Tensor};
 use perturb::nn::recipe;
@@ -14,6 +15,70 @@ use std::path::{Path, PathBuf};
 
 /// Draws of noise that the perturbation is compared with.
 const DRAWS: u64 = 10;
+
+/// How a perturbation for all inputs is found.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
+pub enum Fit {
+    /// DeepFool on one input after another (Moosavi-Dezfooli et al. 2017).
+    Uap,
+    /// What excites all layers, given no more of the data than mean and deviation of its values; in ℓ∞ (GD-UAP, Mopuri et al. 2018).
+    GdUap,
+    /// The 5 % of pixels that excite one layer most; the layer that fools most on the inputs (Kuvshinova et al. 2024).
+    Singular,
+}
+
+impl Fit {
+    fn name(self) -> &'static str {
+        match self {
+            Fit::Uap => "UAP",
+            Fit::GdUap => "GD-UAP",
+            Fit::Singular => "sparse singular vector",
+        }
+    }
+
+    fn run(
+        self,
+        subject: &Subject,
+        inputs: &Tensor,
+        criterion: &Criterion,
+        ball: &Ball,
+        seed: u64,
+    ) -> Result<Universal, CliError> {
+        let seed = &Seed::new(seed, 0);
+        match self {
+            // Examples are looked at one by one.
+            Fit::Uap => Ok(Uap::default().fit(&Classifier::new(&subject.graph, 1)?, inputs, criterion, ball)?),
+            Fit::GdUap => {
+                let attack = GdUap { prior: range_of(inputs), ..GdUap::default() };
+                Ok(attack.fit(&rectified(&subject.graph)?, Some(&subject.model), ball, seed)?)
+            }
+            Fit::Singular => {
+                let layers = rectified(&subject.graph)?;
+                let bar = progress::bar("layers", layers.outputs.len());
+                let mut best: Option<(f64, Universal)> = None;
+                for layer in &layers.outputs {
+                    let layer = Graph::new(layers.inputs.clone(), vec![layer.clone()])?;
+                    let found = TPower::default().fit(&layer, &subject.model, inputs, ball, seed)?;
+                    let rate = found.success_rate(&subject.model, inputs, criterion)?;
+                    if best.as_ref().is_none_or(|(most, _)| rate > *most) {
+                        best = Some((rate, found));
+                    }
+                    bar.inc(1);
+                }
+                bar.finish_and_clear();
+                best.map(|(_, found)| found).ok_or_else(|| CliError::Usage("the model has no hidden layer".into()))
+            }
+        }
+    }
+}
+
+// Mean and standard deviation of all values.
+fn range_of(inputs: &Tensor) -> Prior {
+    let values = inputs.to_f64_vec();
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len().max(1) as f64;
+    Prior::Range { mean, deviation: variance.sqrt() }
+}
 
 /// What the JSON says. A fooling rate is the share of inputs whose prediction changes.
 #[derive(Serialize, Debug)]
@@ -54,9 +119,7 @@ pub fn run(args: &AttackArgs, model: &Path, data: &Path) -> Result<(), CliError>
         (subject.inputs.rows(from, to), Criterion::Misclassify { labels: labels[from..to].to_vec() })
     };
     let ((seen, seen_criterion), (unseen, unseen_criterion)) = (part(0, half), part(half, count));
-    // Examples are looked at one by one.
-    let one = Classifier::new(&subject.graph, 1)?;
-    let mut universal = Uap::default().fit(&one, &seen, &seen_criterion, &ball)?;
+    let mut universal = args.fit.run(&subject, &seen, &seen_criterion, &ball, args.seed)?;
     let fitted = universal.success_rate(&subject.model, &seen, &seen_criterion)?;
     let held_out = universal.success_rate(&subject.model, &unseen, &unseen_criterion)?;
     let delta = universal.delta.as_slice::<f32>().to_vec();
@@ -68,7 +131,7 @@ pub fn run(args: &AttackArgs, model: &Path, data: &Path) -> Result<(), CliError>
     let zero = vec![0.0; delta.len()];
     let size = |norm| perturb::threat::distance(norm, &zero, &delta);
     let outcome = Outcome {
-        attack: "UAP",
+        attack: args.fit.name(),
         norm: norm.name(),
         epsilon,
         fitted_on: half,
@@ -84,8 +147,9 @@ pub fn run(args: &AttackArgs, model: &Path, data: &Path) -> Result<(), CliError>
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("universal.npz"));
     let picture = write(&out, &subject.graph, delta, &outcome)?;
     println!(
-        "UAP in {} ≤ {epsilon:.5}: fools {:.1} % of the {half} inputs it was fitted on and {:.1} % of {} others; noise of \
+        "{} in {} ≤ {epsilon:.5}: fools {:.1} % of the {half} inputs it was fitted on and {:.1} % of {} others; noise of \
          this size {:.1} %; {}{}",
+        args.fit.name(),
         norm.name(),
         100.0 * fitted,
         100.0 * held_out,
