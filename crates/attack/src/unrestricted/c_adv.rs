@@ -194,3 +194,77 @@ fn no_colors() -> AttackError {
         reason: "it does not take images of three channels; grey ones have no colours to change".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{lab, probability_gap};
+    use super::*;
+    use crate::Norm;
+    use perturb_graph::{DType, Expr, Graph, eval};
+
+    // Colours as hinted.
+    fn colorizer() -> Graph {
+        let input = |name: &str, channels| Expr::input(name, [1, channels, 4, 4], DType::F32);
+        let inputs = vec![input("lightness", 1), input("hints", 2), input("mask", 1)];
+        let colors = inputs[1].mul(&inputs[2]);
+        Graph::new(inputs, vec![("colors".into(), colors)]).unwrap()
+    }
+
+    // Whether blue or red is more.
+    fn model(channels: usize) -> Classifier {
+        let x = Expr::input("x", [1, channels, 4, 4], DType::F32);
+        let means = x.reduce_mean(&[2, 3], false).scale(10.0);
+        let logits = Expr::concat(&[means.slice_axis(1, channels - 1, channels), means.slice_axis(1, 0, 1)], 1);
+        Classifier::new(&Graph::new(vec![x], vec![("logits".into(), logits)]).unwrap(), 2).unwrap()
+    }
+
+    fn bluish() -> Tensor {
+        let pixel = |c: usize, i: usize| [0.45, 0.5, 0.55][c] + 0.1 * (i % 5) as f32 / 5.0;
+        let image = |_| (0..3).flat_map(move |c| (0..16).map(move |i| pixel(c, i)));
+        Tensor::new([3, 3, 4, 4], (0..3).flat_map(image).collect()).unwrap()
+    }
+
+    #[test]
+    fn the_class_changes_and_the_lightness_stays() {
+        let (colorizer, model, inputs) = (colorizer(), model(3), bluish());
+        let attack = CAdv { hints: 16, segments: 8, rate: 0.01, stop: Stop::at_gap(0.05), ..CAdv::new(&colorizer) };
+        let ball = Ball::unbounded(Norm::Linf, (0.0, 1.0)).unwrap();
+        let criterion = Criterion::Targeted { classes: vec![1; 3] };
+        let found = attack.run(&model, &inputs, &criterion, &ball, &Seed::new(0, 0)).unwrap();
+        assert!(found.success.iter().all(|s| *s) && found.queries.iter().all(|q| *q < 500), "{found:?}");
+        let logits = model.logits(&found.inputs).unwrap();
+        assert!(logits.as_slice::<f32>().chunks_exact(2).all(|z| probability_gap(z) > 0.05));
+        let lightness = |x: &Tensor| {
+            let x = lab(&Expr::constant(x.clone())).unwrap().slice_axis(1, 0, 1);
+            eval(&[x], &[]).unwrap().remove(0)
+        };
+        let (before, after) = (lightness(&inputs), lightness(&found.inputs));
+        let pairs = before.as_slice::<f32>().iter().zip(after.as_slice::<f32>());
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 0.1));
+    }
+
+    // With hints of the true colours everywhere, this colouriser gives the image back.
+    #[test]
+    fn true_hints_give_true_colours() {
+        let (colorizer, inputs) = (colorizer(), bluish());
+        let attack = CAdv { hints: 16, segments: 8, ..CAdv::new(&colorizer) };
+        let painted = attack.recolored(&inputs, &Seed::new(0, 0)).unwrap();
+        let pairs = inputs.as_slice::<f32>().iter().zip(painted.as_slice::<f32>());
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
+    }
+
+    #[test]
+    fn grey_images_and_other_ranges_are_refused() {
+        let colorizer = colorizer();
+        let attack = CAdv::new(&colorizer);
+        let criterion = Criterion::Targeted { classes: vec![1] };
+        let run = |model: &Classifier, inputs: &Tensor, limits| {
+            let ball = Ball::unbounded(Norm::Linf, limits).unwrap();
+            attack.run(model, inputs, &criterion, &ball, &Seed::new(0, 0)).unwrap_err().to_string()
+        };
+        let grey = run(&model(1), &Tensor::full([1, 1, 4, 4], 0.5f32), (0.0, 1.0));
+        assert!(grey.contains("grey"), "{grey}");
+        let range = run(&model(3), &bluish().rows(0, 1), (-1.0, 1.0));
+        assert!(range.contains("upper bound"), "{range}");
+    }
+}

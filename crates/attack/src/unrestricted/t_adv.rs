@@ -37,9 +37,9 @@ pub struct TAdv {
 const NAME: &str = "tAdv";
 
 impl TAdv {
-    /// w = 250 and β = 1 as in the paper, whose three rounds of 14 iterations become 42 steps, of 0.01.
+    /// w = 250 and β = 1e-3 as in the paper, whose three rounds of 14 iterations become 42 steps, of 0.02.
     pub fn new(layers: Graph, textures: Tensor, labels: Vec<usize>) -> TAdv {
-        let (weight, adversarial, steps, rate) = (250.0, 1.0, 42, 0.01);
+        let (weight, adversarial, steps, rate) = (250.0, 1e-3, 42, 0.02);
         TAdv { layers, textures, labels, weight, adversarial, steps, rate, stop: Stop::default() }
     }
 
@@ -146,5 +146,68 @@ impl Parametrization for Pixels<'_> {
             search.x = search.variables.iter().map(|&v| v as f32).collect();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Norm;
+    use perturb_graph::{Conv, DType, Expr};
+    use perturb_nn::recipe;
+
+    // Two layers of 1×1 convolutions, and a model that tells whether red or blue is more.
+    fn subjects() -> (Graph, Classifier) {
+        let x = Expr::input("x", [1, 3, 4, 4], DType::F32);
+        let first = x.conv(&Expr::constant(recipe(1, [4, 3, 1, 1], 1.0)), Conv::default()).relu();
+        let second = first.conv(&Expr::constant(recipe(2, [5, 4, 2, 2], 1.0)), Conv::same().stride(2)).relu();
+        let layers = Graph::new(vec![x.clone()], vec![("1".into(), first), ("2".into(), second)]).unwrap();
+        let means = x.reduce_mean(&[2, 3], false).scale(10.0);
+        let logits = Expr::concat(&[means.slice_axis(1, 2, 3), means.slice_axis(1, 0, 1)], 1);
+        let model = Graph::new(vec![x], vec![("logits".into(), logits)]).unwrap();
+        (layers, Classifier::new(&model, 2).unwrap())
+    }
+
+    fn images(seed: u64, count: usize) -> Tensor {
+        let mut values = recipe(seed, [count, 3, 4, 4], 1.0);
+        values.as_mut_slice::<f32>().iter_mut().for_each(|v| *v = 0.5 + 0.2 * v.clamp(-1.0, 1.0));
+        values.as_mut_slice::<f32>().chunks_exact_mut(48).for_each(|image| image[..16].fill(0.3));
+        values
+    }
+
+    #[test]
+    fn slopes_of_textures_agree_with_differences() {
+        let weaver = Weaver::new(&subjects().0, 2).unwrap();
+        let (at, wanted) = (images(3, 1), weaver.describe(images(4, 1).as_slice()).unwrap().textures);
+        let apart = |x: &[f32]| -> f64 {
+            let found = weaver.describe(x).unwrap().textures;
+            found[0].iter().zip(&wanted[0]).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+        };
+        let slopes = weaver.slopes(at.as_slice(), &[&wanted[0]]).unwrap().remove(0);
+        let scale = slopes.iter().fold(0.0, |m: f32, s| m.max(s.abs()));
+        for i in [0, 17, 40] {
+            let moved = |step: f32| {
+                let mut x = at.as_slice::<f32>().to_vec();
+                x[i] += step;
+                apart(&x)
+            };
+            let difference = (moved(1e-2) - moved(-1e-2)) / 2e-2;
+            assert!((f64::from(slopes[i]) - difference).abs() < 0.05 * f64::from(scale), "{} {difference}", slopes[i]);
+        }
+    }
+
+    #[test]
+    fn it_reaches_the_target_and_needs_its_texture() {
+        let (layers, model) = subjects();
+        let (inputs, ball) = (images(5, 3), Ball::unbounded(Norm::Linf, (0.0, 1.0)).unwrap());
+        let criterion = Criterion::Targeted { classes: vec![1; 3] };
+        let attack = TAdv { stop: Stop::at_gap(0.05), ..TAdv::new(layers, images(6, 4), vec![0, 1, 0, 1]) };
+        let plain = TAdv { weight: 0.0, ..attack.clone() };
+        let found = plain.run(&model, &inputs, &criterion, &ball, &Seed::new(0, 0)).unwrap();
+        assert!(found.success.iter().all(|s| *s) && found.queries.iter().all(|q| *q < 42), "{found:?}");
+        let without = TAdv { labels: vec![0; 4], ..attack.clone() };
+        assert!(without.run(&model, &inputs, &criterion, &ball, &Seed::new(0, 0)).is_err());
+        let too_few = TAdv { labels: vec![1; 3], ..attack };
+        assert!(too_few.run(&model, &inputs, &criterion, &ball, &Seed::new(0, 0)).is_err());
     }
 }
