@@ -51,8 +51,8 @@ impl<'a> CAdv<'a> {
     pub fn recolored(&self, images: &Tensor, seed: &Seed) -> Result<Tensor, AttackError> {
         self.check()?;
         let [n, 3, h, w] = images.shape()[..] else { return Err(no_colors()) };
-        let painter = Painter::new(self.colorizer, [h, w], n.max(1))?;
-        let values = images.try_as_slice::<f32>().ok_or_else(no_colors)?;
+        let values = images.try_as_slice::<f32>().filter(|values| !values.is_empty()).ok_or_else(no_colors)?;
+        let painter = Painter::new(self.colorizer, [h, w], n)?;
         let rows: Vec<usize> = (0..n).collect();
         let searches = self.start(&painter, values, &rows, seed)?;
         let (lightness, variables) = gathered(&searches);
@@ -191,7 +191,7 @@ fn gathered(searches: &[Search<Canvas>]) -> (Vec<f32>, Vec<f32>) {
 
 fn no_colors() -> AttackError {
     AttackError::Model {
-        reason: "it does not take images of three channels; grey ones have no colours to change".into(),
+        reason: "it does not take images of three channels; grey images have no colours to change".into(),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Norms say nothing about such changes; the ball has an infinite radius and only gives the range of the pixels.
 //!
-//! - [`CAdv`] gives an image other colours through a [`Colorizer`], the conversions [`lab`] and [`srgb`] being graphs;
+//! - [`CAdv`] gives an image other colours through a [`Colorizer`], the conversions [`lab()`] and [`srgb()`] being graphs;
 //! - [`TAdv`] gives it the texture of another image.
 
 mod c_adv;

@@ -41,7 +41,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub fn train(run: &Run) -> Result<Bench, RunError> {
-        let data = cifar(run, run.scaled([7000, 300], [10_000, 2000]))?;
+        let data = cifar(run, run.scaled([8000, 300], [10_000, 2000]))?;
         let (epochs, colored, color_epochs) = run.scaled((6, 4000, 3), (12, 10_000, 15));
         let seed = run.seed;
         let (network, colorizer) = std::thread::scope(|scope| {
