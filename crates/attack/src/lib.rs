@@ -32,6 +32,7 @@
 //! - Of an encoder, not of a classifier: [`feature`], with random [`views`]; of models of images and text, for all inputs
 //!   at once: [`cross_modal`].
 //! - What an embedding tells about its text: [`invert`].
+//! - Not small but plausible, other colours and textures: [`unrestricted`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - Distances of images as they look, and attacks on them: [`perceptual`].
 //! - Not of inputs but of a network's weights: [`parameters`].
@@ -54,6 +55,7 @@ pub mod cross_modal;
 mod ddn;
 mod decision;
 mod deepfool;
+mod descent;
 mod elastic_net;
 mod ensemble;
 mod error;
@@ -79,6 +81,7 @@ mod spatial;
 mod square;
 mod tradeoff;
 mod universal;
+pub mod unrestricted;
 pub mod views;
 
 pub use apgd::{Apgd, ApgdT};

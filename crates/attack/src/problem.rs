@@ -128,18 +128,23 @@ impl<'a> Problem<'a> {
         self.model.logit_gradients_of(x, weights, count, &keys)
     }
 
-    /// Logits and gradients of the criterion's margin at one point `x` for each of `rows`, counted: what an attack that
-    /// minimises a distance lowers.
-    pub fn margin_gradients(&mut self, rows: &[usize], x: &[f32]) -> Result<Derivatives, AttackError> {
-        let objective = Objective::Class(Loss::Margin);
+    /// Logits and gradients, at one point `x` for each of `rows`, of what an attack lowers to meet the criterion: the loss
+    /// of the target, or minus that of the label.
+    pub fn goal_gradients(&mut self, rows: &[usize], x: &[f32], loss: Loss) -> Result<Derivatives, AttackError> {
+        let objective = Objective::Class(loss);
         let class = |&row: &usize| (self.model.classes(), self.criterion.classes()[row]);
         let weights: Vec<f32> = rows.iter().map(class).flat_map(|(n, y)| objective.weights(n, y, y)).collect();
         let mut found = self.gradients(rows, x, objective, &weights)?;
-        // The loss of a label is minus the margin.
         if self.criterion.sign() > 0.0 {
             found.gradients.iter_mut().for_each(|g| *g = -*g);
         }
         Ok(found)
+    }
+
+    /// Logits and gradients of the criterion's margin at one point `x` for each of `rows`: what an attack that minimises a
+    /// distance lowers.
+    pub fn margin_gradients(&mut self, rows: &[usize], x: &[f32]) -> Result<Derivatives, AttackError> {
+        self.goal_gradients(rows, x, Loss::Margin)
     }
 
     /// Refuses a ball without bounds.

@@ -2,10 +2,10 @@
 
 mod flow;
 
-use crate::adam::Adam;
+use crate::descent::{Parametrization, Search, descend};
 use crate::geometry::Geometry;
 use crate::problem::{Problem, require};
-use crate::{Adversarial, Attack, AttackError, Ball, Classifier, Criterion, Seed};
+use crate::{Adversarial, Attack, AttackError, Ball, Classifier, Criterion, Loss, Seed};
 use flow::{roughness, roughness_gradient, warp, warp_gradient};
 use perturb_graph::Tensor;
 use rayon::prelude::*;
@@ -35,15 +35,6 @@ impl Default for Spatial {
     }
 }
 
-// The search for one example: its flow, (down, right) in pixels for all pixels.
-struct Search {
-    row: usize,
-    flow: Vec<f64>,
-    adam: Adam,
-    x: Vec<f32>,
-    best: f64,
-}
-
 impl Attack for Spatial {
     fn name(&self) -> &'static str {
         "stAdv"
@@ -70,46 +61,63 @@ impl Attack for Spatial {
         let geometry = Geometry::of(model.example_shape());
         let mut problem = Problem::new(model, inputs, criterion, ball, seed)?;
         let start = |row| {
-            let (flow, x) = (vec![0.0; 2 * geometry.height * geometry.width], problem.center(row).to_vec());
-            Search { row, flow, adam: Adam::default(), x, best: f64::INFINITY }
+            let flow = vec![0.0; 2 * geometry.height * geometry.width];
+            Search::new(row, flow, problem.center(row).to_vec(), f64::INFINITY)
         };
-        let mut pending: Vec<Search> = problem.pending().into_iter().map(start).collect();
-        for _ in 0..=self.steps {
-            if pending.is_empty() {
-                break;
-            }
-            self.step(&mut problem, &mut pending, geometry)?;
-        }
+        let searches = problem.pending().into_iter().map(start).collect();
+        descend(&mut problem, searches, &Flow { attack: *self, geometry }, self.steps, self.rate)?;
         problem.finish()
     }
 }
 
-impl Spatial {
-    fn step(&self, problem: &mut Problem, pending: &mut [Search], geometry: Geometry) -> Result<(), AttackError> {
-        let (width, classes) = (problem.model.width(), problem.model.classes());
-        let rows: Vec<usize> = pending.iter().map(|s| s.row).collect();
-        let x: Vec<f32> = pending.iter().flat_map(|s| &s.x).copied().collect();
-        let found = problem.margin_gradients(&rows, &x)?;
-        for (search, z) in pending.iter_mut().zip(found.logits.chunks_exact(classes)) {
-            let rough = roughness(&search.flow, geometry);
-            let inside = problem.ball.contains(problem.center(search.row), &search.x);
-            if inside && rough < search.best && problem.criterion.is_adversarial(search.row, z) {
-                search.best = rough;
-                problem.keep(search.row, &search.x);
-            }
+// Flows, (down, right) in pixels for all pixels, and the lowest roughness of an adversarial image.
+struct Flow {
+    attack: Spatial,
+    geometry: Geometry,
+}
+
+impl Parametrization for Flow {
+    type Memory = f64;
+    const LOSS: Loss = Loss::Margin;
+
+    fn judge(&self, problem: &mut Problem, search: &mut Search<f64>, logits: &[f32]) -> bool {
+        let rough = roughness(&search.variables, self.geometry);
+        let inside = problem.ball.contains(problem.center(search.row), &search.x);
+        if inside && rough < search.memory && problem.criterion.is_adversarial(search.row, logits) {
+            search.memory = rough;
+            problem.keep(search.row, &search.x);
         }
-        let (criterion, limits) = (problem.criterion, problem.ball.limits());
-        let centers: Vec<&[f32]> = rows.iter().map(|&row| problem.center(row)).collect();
-        let parts = found.gradients.par_chunks_exact(width).zip(found.logits.par_chunks_exact(classes)).zip(centers);
-        pending.par_iter_mut().zip(parts).for_each(|(search, ((gradient, z), center))| {
-            let mut slope = roughness_gradient(&search.flow, geometry);
-            slope.iter_mut().for_each(|s| *s *= self.smoothness);
-            if criterion.margin(search.row, z) > -self.confidence {
-                let by_margin = warp_gradient(center, &search.flow, gradient, geometry);
+        false
+    }
+
+    fn slopes(
+        &self,
+        problem: &Problem,
+        searches: &[Search<f64>],
+        logits: &[f32],
+        gradients: &[f32],
+    ) -> Result<Vec<Vec<f64>>, AttackError> {
+        let (width, classes) = (problem.model.width(), problem.model.classes());
+        let criterion = problem.criterion;
+        let centers: Vec<&[f32]> = searches.iter().map(|s| problem.center(s.row)).collect();
+        let parts = gradients.par_chunks_exact(width).zip(logits.par_chunks_exact(classes)).zip(centers);
+        let slope = |(search, ((gradient, z), center)): (&Search<f64>, ((&[f32], &[f32]), &[f32]))| {
+            let mut slope = roughness_gradient(&search.variables, self.geometry);
+            slope.iter_mut().for_each(|s| *s *= self.attack.smoothness);
+            if criterion.margin(search.row, z) > -self.attack.confidence {
+                let by_margin = warp_gradient(center, &search.variables, gradient, self.geometry);
                 slope.iter_mut().zip(by_margin).for_each(|(s, g)| *s += g);
             }
-            search.adam.descend(&mut search.flow, &slope, self.rate);
-            search.x = warp(center, &search.flow, geometry);
+            slope
+        };
+        Ok(searches.par_iter().zip(parts).map(slope).collect())
+    }
+
+    fn place(&self, problem: &Problem, searches: &mut [Search<f64>]) -> Result<(), AttackError> {
+        let limits = problem.ball.limits();
+        let centers: Vec<&[f32]> = searches.iter().map(|s| problem.center(s.row)).collect();
+        searches.par_iter_mut().zip(centers).for_each(|(search, center)| {
+            search.x = warp(center, &search.variables, self.geometry);
             search.x.iter_mut().for_each(|v| *v = v.clamp(limits.0, limits.1));
         });
         Ok(())

@@ -22,6 +22,7 @@ mod geometry;
 mod normalize;
 mod operation;
 mod pipeline;
+mod squeeze;
 mod tone;
 
 pub use automatic::{AugMix, RandAugment, TrivialAugment};
@@ -33,6 +34,7 @@ pub use geometry::{HorizontalFlip, RandomAffine, RandomRotation, VerticalFlip};
 pub use normalize::Normalize;
 pub use operation::Operation;
 pub use pipeline::{Pipeline, RandomApply};
+pub use squeeze::Squeeze;
 
 use crate::error::{DataError, Result};
 use crate::imaging::Image;

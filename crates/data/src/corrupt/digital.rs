@@ -44,7 +44,7 @@ pub(super) fn pixelate(image: &Image, factor: f64) -> Image {
 }
 
 /// Written as a JPEG of this quality and read back.
-pub(super) fn jpeg(image: &Image, quality: u8) -> Image {
+pub(crate) fn jpeg(image: &Image, quality: u8) -> Image {
     let (channels, height, width) = (image.channels(), image.height(), image.width());
     // JPEG's sizes have 16 bits; larger images, which cannot be stored so, stay as they are.
     let (Ok(rows), Ok(columns)) = (u16::try_from(height), u16::try_from(width)) else { return image.clone() };

@@ -23,6 +23,8 @@ mod noise;
 mod plasma;
 mod weather;
 
+pub(crate) use digital::jpeg;
+
 use crate::augment::Augmentation;
 use crate::error::{DataError, Result};
 use crate::imaging::Image;

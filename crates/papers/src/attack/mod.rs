@@ -6,6 +6,7 @@ mod attacking_perceptual_metrics;
 mod c_pgc;
 mod captioner;
 mod cifar_networks;
+mod colorizer;
 mod contrast_sets;
 mod deepfool;
 mod dual_encoder;
@@ -22,9 +23,11 @@ mod padding_robustness;
 mod perceivers;
 mod photographs;
 mod quadattack;
+mod recoloring;
 mod retrieval;
 mod robust_features_ib;
 mod segmenter;
+mod semantic_manipulation;
 mod sentence_encoder;
 mod sparse_singular_vectors;
 mod subjects;
@@ -53,6 +56,7 @@ pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &padding_robustness::PaddingRobustness,
     &quadattack::QuadAttack,
     &robust_features_ib::RobustFeaturesIb,
+    &semantic_manipulation::SemanticManipulation,
     &sparse_singular_vectors::SparseSingularVectors,
     &vec2text::Vec2Text,
 ];
