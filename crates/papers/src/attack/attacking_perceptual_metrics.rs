@@ -169,7 +169,7 @@ impl Bench<'_> {
         let (images, epochs) = run.scaled((2000, 4), (10_000, 5));
         let learn = |sight| triplets::fitted(&Perceiver::train(run, sight, images, epochs)?, &training);
         let learned = [learn(Sight::Fine)?, learn(Sight::Coarse)?];
-        let triplets = triplets::draw(&photographs, run.scaled(60, 200), 2 * run.seed + 1)?;
+        let triplets = triplets::draw(&photographs, run.scaled(100, 200), 2 * run.seed + 1)?;
         Ok(Bench { run, learned, triplets })
     }
 
