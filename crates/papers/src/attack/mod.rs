@@ -2,6 +2,7 @@
 
 mod adversarial_parameters;
 mod adversarial_sparsity;
+mod agreement;
 mod attacking_perceptual_metrics;
 mod c_pgc;
 mod captioner;
@@ -18,7 +19,9 @@ mod gray_box_captioning;
 mod harmless_perturbations;
 mod lasi;
 mod learning_from_perturbations;
+mod linear_worst_case;
 mod m_attack;
+mod maxout;
 mod padding_robustness;
 mod perceivers;
 mod photographs;
@@ -29,6 +32,7 @@ mod robust_features_ib;
 mod segmenter;
 mod semantic_manipulation;
 mod sentence_encoder;
+mod shallow;
 mod sparse_singular_vectors;
 mod subjects;
 mod triplets;

@@ -17,8 +17,8 @@ use rand_chacha::ChaCha8Rng;
 pub(super) const SIDE: usize = 32;
 /// Patches are shown at a fourth of their size, which makes them rich in detail.
 const SHRINK: usize = 4;
-/// Difference of the severities: of neighbouring ones it is open which looks worse.
-const APART: u8 = 2;
+/// Difference of the severities.
+const APART: u8 = 1;
 const IMAGE: [usize; 3] = [3, SIDE, SIDE];
 
 /// What is done to a patch.
