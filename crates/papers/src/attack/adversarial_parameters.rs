@@ -1,7 +1,7 @@
 //! Adversarial Parameter Attack on Deep Neural Networks (Yu, Wang & Gao 2023).
 //!
 //! Claim: weights that differ little from those of a network keep its accuracy and lose its robustness. Here a perceptron
-//! for MNIST, adversarially trained at ε = 0.1, of whose weights each may change by a tenth; of seven layers, because what
+//! for MNIST, adversarially trained at ε = 0.1, of whose weights each may change by a tenth; of nine layers, because what
 //! such changes can do grows with depth. Robustness is measured by attacks that are stronger than the one inside of the
 //! training, and by the mean distance of DDN. Baselines: the same changes with random signs, and weights that raise the
 //! loss on clean images. Where there must be no effect: almost no room.
@@ -42,7 +42,7 @@ const EPSILON: f64 = 0.1;
 const GAMMA: f64 = 0.1;
 const BATCH: usize = 50;
 /// Widths of the perceptron's layers. Each layer's share of room multiplies those of the others.
-const HIDDEN: [usize; 6] = [256, 128, 128, 128, 64, 64];
+const HIDDEN: [usize; 8] = [256, 128, 128, 128, 128, 64, 64, 64];
 
 impl Reproduction for AdversarialParameters {
     fn slug(&self) -> &'static str {
