@@ -15,7 +15,13 @@ pub enum Start {
     Center,
     /// A uniformly random point of the ball.
     Uniform,
+    /// A random point a hundredth as far away as a uniformly random one of the ball: for scores that have no slope at the
+    /// example, where steps shall still count from there.
+    Near,
 }
+
+/// How far away [`Start::Near`] is, as a share of [`Start::Uniform`].
+const NEAR: f32 = 0.01;
 
 /// Which iterate a search returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -228,6 +234,10 @@ impl Climb for Stepper<'_> {
         self.x = match self.plan.start {
             Start::Center => site.center.to_vec(),
             Start::Uniform => site.ball.sample(site.center, rng),
+            Start::Near => {
+                let far = site.ball.sample(site.center, rng);
+                site.center.iter().zip(far).map(|(c, f)| c + NEAR * (f - c)).collect()
+            }
         };
         self.velocity = if self.plan.momentum > 0.0 { vec![0.0; self.x.len()] } else { Vec::new() };
         self.look(site, rng);

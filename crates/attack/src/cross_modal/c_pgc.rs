@@ -109,23 +109,28 @@ impl CPgc {
         require(odd.is_none(), NAME, "scale", odd.copied().unwrap_or(1.0), "between 0.1 and 10")
     }
 
-    /// `[1, C, H, W]` of texts `[M, D]`: a quarter of the size at first, then twice and four times that.
+    /// `[1, C, H, W]` of texts `[M, D]`: noise of the images' size, made smaller twice, told the texts, and made larger again.
     fn generate(&self, layers: &Layers, texts: &Expr, [_, c, h, w]: [usize; 4], ball: &Ball, seed: u64) -> Expr {
         let (rows, columns, width) = (h.div_ceil(4), w.div_ceil(4), self.width);
-        let conv = |name: &str, x: &Expr, out: usize| layers.at(name).conv2d(x, out, 3, Conv::same());
-        let noise = Key::constant(seed, 0).normal([1, width, rows, columns], DType::F32);
-        let mut x = conv("first", &noise, width);
+        let block = |name: &str, x: &Expr, stride: usize| {
+            layers.at(name).conv2d(x, width, 3, Conv::same().stride(stride)).instance_norm(1e-5).relu()
+        };
+        let noise = Key::constant(seed, 0).normal([1, c, h, w], DType::F32);
+        let mut x = block("first", &noise, 1);
+        for name in ["half", "quarter"] {
+            x = block(name, &x, 2);
+        }
         if self.condition {
             let places = x.reshape([1, width, rows * columns]).transpose(&[0, 2, 1]);
             let context = unit(texts).reshape([1, texts.shape()[0], texts.shape()[1]]);
             let normed = layers.at("norm").layer_norm(&places);
             let told = layers.at("texts").cross_attention(&normed, &context, HEADS, None);
-            x = x.add(&told.transpose(&[0, 2, 1]).reshape([1, width, rows, columns]));
+            // All places are told much the same, which a norm with nothing between would take away.
+            x = x.add(&told.transpose(&[0, 2, 1]).reshape([1, width, rows, columns])).relu();
         }
-        let larger = |x: &Expr, sizes: [usize; 2]| x.resize(&sizes, &Resize::nearest());
-        let normed = |x: &Expr| x.instance_norm(1e-5).relu();
-        let x = normed(&conv("second", &larger(&normed(&x), [2 * rows, 2 * columns]), width));
-        let x = normed(&conv("third", &larger(&x, [h, w]), width));
+        for (name, sizes) in [("second", [2 * rows, 2 * columns]), ("third", [h, w])] {
+            x = block(name, &x.resize(&sizes, &Resize::nearest()), 1);
+        }
         // Without this scale a step moves all weights of the last layer so far that tanh saturates at a uniform colour.
         let x = x.scale(1.0 / (9.0 * width as f64).sqrt());
         layers.init(Init::Normal(1.0)).at("last").conv2d(&x, c, 3, Conv::same()).tanh().scale(ball.epsilon())

@@ -156,7 +156,8 @@ mod tests {
         small.check(&features, 1.0 - 1e-3, "features");
     }
 
-    // The generator begins with a map of one place, so that on images of 2×2 it can only shift all pixels alike.
+    // On images of 2×2 the generator's smallest map is one place, of which a norm leaves nothing: it is told texts, and else
+    // can only shift all pixels alike.
     #[test]
     fn generated_perturbations_shift_images_from_their_texts() {
         let small = Small::new();

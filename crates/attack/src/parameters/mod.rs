@@ -8,8 +8,9 @@ use crate::problem::require;
 use crate::{AttackError, Ball, Norm};
 use perturb_graph::{DType, Expr, Graph, Tensor, grad, substitute};
 use perturb_nn::{
-    Adam, Callback, Control, Evaluator, Examples, Parameters, Shuffled, Step, TrainError, Trainer, losses,
+    Adam, Callback, Control, Cosine, Evaluator, Examples, Parameters, Shuffled, Step, TrainError, Trainer, losses,
 };
+use std::sync::Arc;
 
 /// The adversarial parameter attack (Yu, Wang and Gao 2023): weights that are nearly those of a network, and classify
 /// nearly as well, but are robust no more. Adam minimises `CE(F(x), y) + β·CE(F(x + η), ŷ)`, where η, of the ball around x,
@@ -33,7 +34,7 @@ pub struct AdversarialParameters {
     pub epochs: usize,
     /// Examples of a step.
     pub batch: usize,
-    /// Adam's rate.
+    /// Adam's rate at the start; it falls to nothing along a cosine, for the accuracy is low while weights move fast.
     pub rate: f64,
 }
 
@@ -103,6 +104,7 @@ impl AdversarialParameters {
         let trainer = Trainer {
             epochs: self.epochs,
             seed,
+            schedule: Arc::new(Cosine::default()),
             ..Trainer::with(Adam { learning_rate: self.rate, ..Adam::default() })
         };
         trainer.fit(step, &Shuffled::new(examples(training)?, self.batch)?, &mut [&mut watch])?;

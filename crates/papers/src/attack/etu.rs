@@ -6,6 +6,10 @@
 //! of them, and what counts is by how much the share of images that find their caption (R@1) falls, there and with the
 //! other encoder. Baselines: the global term of the loss alone; sign noise. Further tasks: captions through a decoder, and
 //! where the object is, read from the embedding by a linear head.
+//!
+//! On the claim's seeds four of six rules held while the search began from noise as large as ε, from which its steps reach
+//! the other end of the ball for few pixels. On seeds from 100 on it was found that steps of 3·ε in all do better, and the
+//! start was set to small noise, as the authors have it; then the claim's seeds were run again.
 
 use super::captioner::{Captioner, Voice, slots_right};
 use super::dual_encoder::{SIDE, WIDTH};
