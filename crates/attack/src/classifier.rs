@@ -1,45 +1,30 @@
-//! The model under attack, compiled for batches of one size.
+//! The model under attack.
 
+use crate::batched::{Batched, Pass};
 use crate::loss::Objective;
 use crate::seed::Key;
 use crate::{AttackError, Loss};
-use perturb_engine::{Executable, Options};
-use perturb_graph::{DType, Expr, Graph, Shape, Tensor, grad, vmap};
+use perturb_engine::Executable;
+use perturb_graph::{DType, Expr, Graph, Shape, Tensor};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// A classifier, and the passes that attacks need: logits, gradients of a loss, gradients of several logits.
 ///
-/// All passes run on batches of one fixed size, the last one padded, because sums are rounded differently at other sizes:
-/// so the result for an example does not depend on what it is batched with.
+/// Passes run on a batch at a time, the last one in a smaller batch that its examples nearly fill. The engine takes every sum
+/// in the order of its terms, whatever the batch, unless that is a single example, which is therefore run twice: so the
+/// result for an example does not depend on what it is batched with.
 ///
 /// A randomised model has a second input, a key (see [`Expr::try_random_bits`]): every run on an example gets another one.
 pub struct Classifier {
-    // [batch, …shape of the graph's input] and [batch, classes].
-    input: Expr,
-    // [batch, 2], of a randomised model.
-    key: Option<Expr>,
-    context: Option<Context>,
-    logits: Expr,
+    graph: Graph,
     example: Shape,
     width: usize,
     batch: usize,
     classes: usize,
-    compiled: Mutex<HashMap<Pass, Arc<Executable>>>,
-}
-
-// What else belongs to an example, by its index in the data set.
-struct Context {
-    input: Expr,
-    rows: Tensor,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Pass {
-    Logits,
-    Gradient(Objective),
-    // Gradients of this many linear functions of the logits, sharing one forward pass.
-    LogitGradients(usize),
+    randomized: bool,
+    context: Option<Tensor>,
+    compiled: Mutex<HashMap<(Pass, usize), Arc<Executable>>>,
 }
 
 /// Logits `[rows, classes]` and gradients `[rows, …, width]` of a pass, row-major.
@@ -50,7 +35,7 @@ pub(crate) struct Derivatives {
 
 impl Classifier {
     /// A classifier from a graph for one example (`[1, …] → [1, classes]`, the leading ones optional; single precision),
-    /// to be run on `batch` examples at a time. Whatever normalises pixels belongs into the graph.
+    /// to be run on at most `batch` examples at a time. Whatever normalises pixels belongs into the graph.
     ///
     /// # Errors
     /// If the batch is empty, the graph has not exactly one input and one output vector of two or more logits in single
@@ -103,10 +88,6 @@ impl Classifier {
         if width == 0 {
             return Err(model(format!("its input has shape {}, without elements", input.shape())));
         }
-        let batched = graph.vmap(batch)?;
-        let logits = batched.outputs[0].1.try_reshape([batch, classes])?;
-        let mut inputs = batched.inputs.iter().cloned();
-        let input = inputs.next().ok_or_else(|| model("it has no input".into()))?;
         let context = match context {
             Some((rows, one)) => {
                 let fits = rows.shape().first().is_some_and(|n| n * one.shape().count() == rows.count());
@@ -114,20 +95,23 @@ impl Classifier {
                     let (dtype, shape, expected) = (rows.dtype(), rows.shape().clone(), one.shape().clone());
                     return Err(AttackError::Inputs { dtype, shape, expected });
                 }
-                inputs.next().map(|input| Context { input, rows: rows.clone() })
+                Some(rows.clone())
             }
             None => None,
         };
-        let key = inputs.next();
-        Ok(Classifier { input, key, context, logits, example, width, batch, classes, compiled: Mutex::default() })
+        let randomized = !keys.is_empty();
+        // Whatever cannot be batched is refused here, and not in the middle of an attack.
+        Batched::new(graph, batch)?;
+        let graph = graph.clone();
+        Ok(Classifier { graph, example, width, batch, classes, randomized, context, compiled: Mutex::default() })
     }
 
     /// Whether two runs on the same example may differ.
     pub fn is_randomized(&self) -> bool {
-        self.key.is_some()
+        self.randomized
     }
 
-    /// Examples per run.
+    /// Most examples in a run.
     pub fn batch(&self) -> usize {
         self.batch
     }
@@ -207,11 +191,10 @@ impl Classifier {
 
     /// Logits `[n, classes]` of `n` examples.
     pub(crate) fn logits_of(&self, rows: &[f32], keys: &[Key]) -> Result<Vec<f32>, AttackError> {
-        let exe = self.executable(Pass::Logits)?;
         let mut logits = Vec::with_capacity(rows.len() / self.width * self.classes);
-        for (part, keys) in rows.chunks(self.batch * self.width).zip(keys.chunks(self.batch)) {
-            let outputs = self.run(&exe, vec![self.padded(part)?], keys)?;
-            logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len() / self.width * self.classes]);
+        for part in self.parts(rows) {
+            let outputs = self.run(Pass::Logits, &part, keys, rows, None)?;
+            logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len * self.classes]);
         }
         Ok(logits)
     }
@@ -224,19 +207,12 @@ impl Classifier {
         weights: &[f32],
         keys: &[Key],
     ) -> Result<Derivatives, AttackError> {
-        let exe = self.executable(Pass::Gradient(objective))?;
         let mut found = Derivatives { logits: Vec::new(), gradients: Vec::with_capacity(rows.len()) };
-        let parts = rows.chunks(self.batch * self.width).zip(weights.chunks(self.batch * self.classes));
-        for ((part, chosen), keys) in parts.zip(keys.chunks(self.batch)) {
-            let mut padded = Vec::with_capacity(self.batch * self.classes);
-            padded.extend_from_slice(chosen);
-            while padded.len() < self.batch * self.classes {
-                padded.extend_from_slice(&chosen[..self.classes]);
-            }
-            let padded = Tensor::new([self.batch, self.classes], padded)?;
-            let outputs = self.run(&exe, vec![self.padded(part)?, padded], keys)?;
-            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..chosen.len()]);
-            found.gradients.extend_from_slice(&outputs[1].as_slice::<f32>()[..part.len()]);
+        for part in self.parts(rows) {
+            let weights = Tensor::new([part.size, self.classes], part.fill(weights, self.classes))?;
+            let outputs = self.run(Pass::Gradient(objective), &part, keys, rows, Some(weights))?;
+            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len * self.classes]);
+            found.gradients.extend_from_slice(&outputs[1].as_slice::<f32>()[..part.len * self.width]);
         }
         Ok(found)
     }
@@ -250,93 +226,110 @@ impl Classifier {
         count: usize,
         keys: &[Key],
     ) -> Result<Derivatives, AttackError> {
-        let exe = self.executable(Pass::LogitGradients(count))?;
         let mut found = Derivatives { logits: Vec::new(), gradients: vec![0.0; rows.len() * count] };
-        for (k, (part, keys)) in rows.chunks(self.batch * self.width).zip(keys.chunks(self.batch)).enumerate() {
-            let (first, size) = (k * self.batch, part.len() / self.width);
-            let mut by_function = vec![0.0f32; count * self.batch * self.classes];
-            for (i, f) in (0..size).flat_map(|i| (0..count).map(move |f| (i, f))) {
-                let from = ((first + i) * count + f) * self.classes;
-                let to = (f * self.batch + i) * self.classes;
+        for part in self.parts(rows) {
+            let mut by_function = vec![0.0f32; count * part.size * self.classes];
+            for (i, f) in (0..part.len).flat_map(|i| (0..count).map(move |f| (i, f))) {
+                let from = ((part.first + i) * count + f) * self.classes;
+                let to = (f * part.size + i) * self.classes;
                 by_function[to..to + self.classes].copy_from_slice(&weights[from..from + self.classes]);
             }
-            let by_function = Tensor::new([count, self.batch, self.classes], by_function)?;
-            let outputs = self.run(&exe, vec![self.padded(part)?, by_function], keys)?;
-            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..size * self.classes]);
+            let by_function = Tensor::new([count, part.size, self.classes], by_function)?;
+            let outputs = self.run(Pass::LogitGradients(count), &part, keys, rows, Some(by_function))?;
+            found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len * self.classes]);
             let gradients = outputs[1].as_slice::<f32>();
-            for (i, f) in (0..size).flat_map(|i| (0..count).map(move |f| (i, f))) {
-                let from = (f * self.batch + i) * self.width;
-                let to = ((first + i) * count + f) * self.width;
+            for (i, f) in (0..part.len).flat_map(|i| (0..count).map(move |f| (i, f))) {
+                let from = (f * part.size + i) * self.width;
+                let to = ((part.first + i) * count + f) * self.width;
                 found.gradients[to..to + self.width].copy_from_slice(&gradients[from..from + self.width]);
             }
         }
         Ok(found)
     }
 
-    fn run(&self, exe: &Executable, mut feeds: Vec<Tensor>, keys: &[Key]) -> Result<Vec<Tensor>, AttackError> {
-        if self.is_randomized() {
-            let mut values = keys.concat();
-            values.resize(2 * self.batch, 0);
-            feeds.push(Tensor::new([self.batch, 2], values)?);
-        }
-        if let Some(context) = &self.context {
-            feeds.push(context.gather(keys, self.batch)?);
-        }
-        Ok(exe.run(&feeds.iter().collect::<Vec<&Tensor>>())?)
+    // The examples of each run.
+    fn parts(&self, rows: &[f32]) -> Vec<Part> {
+        let count = rows.len() / self.width;
+        let starts = (0..count).step_by(self.batch);
+        starts
+            .map(|first| {
+                let len = self.batch.min(count - first);
+                Part { first, len, size: size(len, self.batch) }
+            })
+            .collect()
     }
 
-    // A full batch: what is missing repeats the first row.
-    fn padded(&self, part: &[f32]) -> Result<Tensor, AttackError> {
-        let mut values = Vec::with_capacity(self.batch * self.width);
-        values.extend_from_slice(part);
-        while values.len() < self.batch * self.width {
-            values.extend_from_slice(&part[..self.width]);
+    fn run(
+        &self,
+        pass: Pass,
+        part: &Part,
+        keys: &[Key],
+        rows: &[f32],
+        weights: Option<Tensor>,
+    ) -> Result<Vec<Tensor>, AttackError> {
+        let input: Shape = self.graph.inputs[0].shape().prepend(part.size);
+        let mut feeds = vec![Tensor::new(input, part.fill(rows, self.width))?];
+        feeds.extend(weights);
+        if self.randomized {
+            let mut values = keys[part.first..part.first + part.len].concat();
+            values.resize(2 * part.size, 0);
+            feeds.push(Tensor::new([part.size, 2], values)?);
         }
-        Ok(Tensor::new(self.input.shape(), values)?)
+        if let Some(rows) = &self.context {
+            let shape = self.graph.inputs[1].shape().prepend(part.size);
+            feeds.push(gather(rows, shape, &keys[part.first..part.first + part.len])?);
+        }
+        Ok(self.executable(pass, part.size)?.run(&feeds.iter().collect::<Vec<&Tensor>>())?)
     }
 
-    fn executable(&self, pass: Pass) -> Result<Arc<Executable>, AttackError> {
+    fn executable(&self, pass: Pass, size: usize) -> Result<Arc<Executable>, AttackError> {
         let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(exe) = compiled.get(&pass) {
+        if let Some(exe) = compiled.get(&(pass, size)) {
             return Ok(exe.clone());
         }
-        let exe = Arc::new(self.compile(pass)?);
-        compiled.insert(pass, exe.clone());
+        let exe = Arc::new(Batched::new(&self.graph, size)?.compile(pass)?);
+        compiled.insert((pass, size), exe.clone());
         Ok(exe)
-    }
-
-    fn compile(&self, pass: Pass) -> Result<Executable, AttackError> {
-        let (x, z) = (std::slice::from_ref(&self.input), &self.logits);
-        let context: Vec<Expr> = self.context.iter().map(|c| c.input.clone()).collect();
-        let inputs = |more: &[Expr]| [x, more, self.key.as_slice(), &context].concat();
-        let weights = Expr::input("weights", z.shape(), DType::F32);
-        let (gradient, weights) = match pass {
-            Pass::Logits => {
-                return Ok(Executable::compile(std::slice::from_ref(z), &inputs(&[]), &Options::default())?);
-            }
-            Pass::Gradient(objective) => (grad(&objective.total(z, &weights), x)?.remove(0), weights),
-            Pass::LogitGradients(count) => {
-                let one = grad(&z.mul(&weights).sum(), x)?;
-                let several = Expr::try_input("weights", z.shape().prepend(count), DType::F32)?;
-                (vmap(&one, &[(weights, several.clone())], count)?.remove(0), several)
-            }
-        };
-        Ok(Executable::compile(&[z.clone(), gradient], &inputs(&[weights]), &Options::default())?)
     }
 }
 
-impl Context {
-    // The rows of a batch; what is missing repeats the first.
-    fn gather(&self, keys: &[Key], batch: usize) -> Result<Tensor, AttackError> {
-        let rows = self.rows.shape()[0];
-        let index = |&[_, index]: &Key| {
-            let found = usize::try_from(index).ok().filter(|&i| i < rows);
-            found.ok_or(AttackError::NoContext { index, rows })
-        };
-        let mut chosen = keys.iter().map(index).collect::<Result<Vec<usize>, AttackError>>()?;
-        chosen.resize(batch, chosen.first().copied().unwrap_or(0));
-        let (width, all) = (self.rows.count() / rows, self.rows.as_slice::<f32>());
-        let values = chosen.iter().flat_map(|&i| &all[i * width..(i + 1) * width]).copied().collect();
-        Ok(Tensor::new(self.input.shape(), values)?)
+/// Some examples, run together.
+struct Part {
+    first: usize,
+    len: usize,
+    /// Size of the batch.
+    size: usize,
+}
+
+impl Part {
+    // The rows of a full batch: what is missing repeats the first one.
+    fn fill(&self, all: &[f32], width: usize) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.size * width);
+        values.extend_from_slice(&all[self.first * width..(self.first + self.len) * width]);
+        while values.len() < self.size * width {
+            values.extend_from_slice(&all[self.first * width..(self.first + 1) * width]);
+        }
+        values
     }
+}
+
+/// The size of the batch that so many examples are run in: few sizes, because each is compiled, of which at least two
+/// thirds are filled. Never one but when a batch is one.
+fn size(len: usize, most: usize) -> usize {
+    let steps = (1..).flat_map(|k| [1usize << k, 3usize << (k - 1)]);
+    steps.into_iter().find(|&size| size >= len).unwrap_or(most).min(most)
+}
+
+/// The context's rows of some examples, the first one's again up to the shape's length.
+fn gather(rows: &Tensor, shape: Shape, keys: &[Key]) -> Result<Tensor, AttackError> {
+    let count = rows.shape()[0];
+    let index = |&[_, index]: &Key| {
+        let found = usize::try_from(index).ok().filter(|&i| i < count);
+        found.ok_or(AttackError::NoContext { index, rows: count })
+    };
+    let mut chosen = keys.iter().map(index).collect::<Result<Vec<usize>, AttackError>>()?;
+    chosen.resize(shape[0], chosen.first().copied().unwrap_or(0));
+    let (width, all) = (rows.count() / count, rows.as_slice::<f32>());
+    let values = chosen.iter().flat_map(|&i| &all[i * width..(i + 1) * width]).copied().collect();
+    Ok(Tensor::new(shape, values)?)
 }

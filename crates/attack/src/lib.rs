@@ -47,6 +47,7 @@ mod adam;
 mod apgd;
 mod ascent;
 mod attack;
+mod batched;
 mod carlini_wagner;
 mod classifier;
 pub mod contrast;

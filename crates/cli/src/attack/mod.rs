@@ -67,9 +67,8 @@ pub struct AttackArgs {
     /// Use the first N examples of a data set.
     #[arg(long, value_name = "N", value_parser = parse::count)]
     limit: Option<usize>,
-    /// Examples of a data set that the model runs on at once. Batches that the last examples to withstand do not fill are
-    /// padded, so a large size wastes time on them.
-    #[arg(long, value_name = "N", default_value = "16", value_parser = parse::count)]
+    /// Most examples of a data set that the model runs on at once.
+    #[arg(long, value_name = "N", default_value = "64", value_parser = parse::count)]
     batch: usize,
     /// Range of the values of a data set that are not bytes.
     #[arg(long, value_name = "LOW:HIGH", default_value = "0:1", value_parser = parse::range, allow_hyphen_values = true)]
