@@ -306,7 +306,7 @@ def main():
     parser.add_argument("--perturb", default="target/release/perturb")
     parser.add_argument("--networks", nargs="*", default=["mlp", "cnn"], choices=["mlp", "cnn", "resnet_2b"])
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="attacks, such as pgd or pgd/l2")
     parser.add_argument("--slow", action="store_true", help="also attacks of many thousand steps or queries")

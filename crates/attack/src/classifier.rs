@@ -270,14 +270,14 @@ impl Classifier {
         let input: Shape = self.graph.inputs[0].shape().prepend(part.size);
         let mut feeds = vec![Tensor::new(input, part.fill(rows, self.width))?];
         feeds.extend(weights);
+        let keys = &keys[part.first..part.first + part.len];
+        if let Some(rows) = &self.context {
+            feeds.push(gather(rows, self.graph.inputs[1].shape().prepend(part.size), keys)?);
+        }
         if self.randomized {
-            let mut values = keys[part.first..part.first + part.len].concat();
+            let mut values = keys.concat();
             values.resize(2 * part.size, 0);
             feeds.push(Tensor::new([part.size, 2], values)?);
-        }
-        if let Some(rows) = &self.context {
-            let shape = self.graph.inputs[1].shape().prepend(part.size);
-            feeds.push(gather(rows, shape, &keys[part.first..part.first + part.len])?);
         }
         Ok(self.executable(pass, part.size)?.run(&feeds.iter().collect::<Vec<&Tensor>>())?)
     }

@@ -21,7 +21,9 @@ fn json(path: &str) -> Value {
 fn the_list_has_a_line_for_each_attack() {
     let (code, out, _) = run(&["attack", "--list"]);
     assert_eq!(code, Some(0));
-    assert_eq!(out.lines().count(), attacks().len() + 1);
+    // UAP, and a paragraph about perturbations for all inputs.
+    assert_eq!(out.lines().count(), attacks().len() + 3);
+    assert!(out.contains("gd-uap") && out.contains("singular"), "{out}");
     for entry in attacks() {
         let line = out.lines().find(|line| line.split_whitespace().next() == Some(entry.name)).unwrap();
         assert!(line.contains(entry.title) && line.contains(entry.norms[0].name()), "{line}");

@@ -4,7 +4,7 @@
 use num_rational::BigRational;
 use perturb_certify::proof::{CaseProof, Evidence, LayerSlopes, Node, Proof, Tree};
 use perturb_certify::{CheckError, check};
-use perturb_graph::{Graph, Op, Unary, dependents, topological};
+use perturb_graph::{Graph, dependents, topological};
 use perturb_onnx::vnnlib::{Case, Constraint, Property, Variable};
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub fn plain(weights: &[f32]) -> Evidence {
 
 /// A case's proof with adaptive slopes.
 pub fn case(network: &Graph, trees: Vec<Tree>) -> CaseProof {
-    CaseProof { layers: vec![LayerSlopes::Adaptive; relus(network)], trees }
+    CaseProof { layers: vec![LayerSlopes::Adaptive; activations(network)], trees }
 }
 
 /// A proof of one case, whose only tree covers conjunction 0.
