@@ -206,7 +206,8 @@ fn networks_of_curves_are_never_judged_wrongly() {
         }
     }
     println!("{ends:?}");
-    assert!(ends[0] >= 30 && ends[1] >= 30 && ends[2] <= 20, "{ends:?}");
+    // Where all signs are fixed and the curves still bend, nothing is left to split.
+    assert!(ends[0] >= 40 && ends[1] >= 40, "{ends:?}");
 }
 
 fn outputs_at(network: &Graph, point: &[f32]) -> Vec<f64> {

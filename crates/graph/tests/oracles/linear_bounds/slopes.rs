@@ -2,7 +2,9 @@
 
 use super::NEAREST;
 use crate::numbers::{assert_close, inner, run, seeded, uniform};
-use perturb_graph::{Bounder, DType, Domain, Expr, Interval, Norm, Slopes, Tensor, Unary, grad};
+use perturb_graph::{
+    Bounder, DType, Domain, Expr, Interval, LinearBoundsOptions, Norm, Rounding, Slopes, Tensor, Unary, grad,
+};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -166,6 +168,46 @@ fn adaptive_slopes_give_the_adaptive_bounds() {
                 let better = sign * (found - expected);
                 assert!(better > -1e-9 && better < 2e-3, "{activation:?}, seed {seed}: {found} and {expected}");
             }
+        }
+    }
+}
+
+// Rounded outward in single precision, lines of chosen slopes hold of the function in double precision, without tolerance.
+#[test]
+fn chosen_lines_hold_when_rounded_outward() {
+    let rng = &mut seeded(300);
+    for round in 0..600 {
+        let activation = ACTIVATIONS[round % 3];
+        let scale = [1e-3f32, 0.5, 4.0, 30.0, 200.0][round % 5];
+        let (a, b): (f32, f32) = (rng.random_range(-scale..scale), rng.random_range(-scale..scale));
+        let (lo, hi) = (a.min(b), a.max(b));
+        let k: f32 = [0.0, rng.random_range(-1.0..1.0), 0.25][round % 3];
+        let constant = |v: f32| Expr::constant(Tensor::new([1], vec![v]).unwrap());
+        let x = Expr::input("x", [1], DType::F32);
+        let y = Expr::apply(activation, std::slice::from_ref(&x)).unwrap().sub(&x.mul(&constant(k)));
+        let domain = Domain::Box { lo: constant(lo), hi: constant(hi) };
+        let options = LinearBoundsOptions { rounding: Rounding::Outward, ..LinearBoundsOptions::default() };
+        let (bounder, outputs) = Bounder::new(&[y], &[(x, domain)], options).unwrap();
+        let free = activation.free_slopes().unwrap();
+        let mut slope = || free.steepest as f32 * rng.random_range(0.0f32..1.0).powi([1, 8][round % 2]);
+        let mut given = || {
+            let activations = bounder.activations(&outputs[0]).into_iter();
+            let one = |a: Expr| {
+                let shape = free.shape(a.shape()).prepend(1);
+                let values = (0..shape.count()).map(|_| slope()).collect();
+                (a, Expr::constant(Tensor::new(shape, values).unwrap()))
+            };
+            activations.map(one).collect()
+        };
+        let slopes = Slopes { lower: given(), upper: given() };
+        let row = Expr::constant(Tensor::new([1, 1], vec![1.0f32]).unwrap());
+        let bounds = bounder.functionals_with(&outputs[0], &row, &slopes).unwrap();
+        let ends = run(&[bounds.lo, bounds.hi], &[]);
+        for i in 0..=200 {
+            let x = (f64::from(lo) + (f64::from(hi) - f64::from(lo)) * f64::from(i) / 200.0).min(f64::from(hi));
+            let y = activation.value(x) - f64::from(k) * x;
+            let inside = ends[0][0] <= y && y <= ends[1][0];
+            assert!(inside, "{activation:?} − {k}·x on {lo}..{hi} at {x}: {y} outside {ends:?}");
         }
     }
 }
