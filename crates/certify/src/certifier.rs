@@ -18,8 +18,8 @@ pub enum Method {
     /// Backward walks from every node that a nonlinearity sees (Zhang et al. 2018; Xu et al. 2020), with the adaptive lower
     /// slope for `relu`.
     Crown,
-    /// CROWN, then ascent on the slopes of `relu`s in the walks from the output ("α-CROWN", Xu et al. 2021), which each
-    /// functional has for itself. Without `relu` it is CROWN.
+    /// CROWN, then ascent on the slopes of `relu`, sigmoid and tanh in the walks from the output ("α-CROWN", Xu et al. 2021),
+    /// which each functional has for itself. Without any of these it is CROWN.
     AlphaCrown {
         /// Steps of the ascent; the paper takes 100.
         steps: usize,

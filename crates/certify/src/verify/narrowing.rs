@@ -143,7 +143,8 @@ impl Layer {
         let bounds = problem.bounder.functionals_with(operand, &rows, &slopes)?;
         let outputs = [bounds.lo, bounds.hi];
         let (mapped, shared) = (problem.mapped(), problem.shared());
-        let walks = Batched::compile(&outputs, &mapped, &shared, items, problem.memory_limit, "the operand of a relu")?;
+        let walks =
+            Batched::compile(&outputs, &mapped, &shared, items, problem.memory_limit, "the operand of an activation")?;
         Ok(Layer { elements, walks })
     }
 

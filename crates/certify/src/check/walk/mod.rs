@@ -1,9 +1,11 @@
 //! Lower bounds of linear functionals by a walk from the results back to the inputs.
 
+mod activations;
+
 use super::bounds::{Bounds, Model};
-use super::network::{Affine, Block, Curve, Groups, Kind, ZERO};
-use super::relaxation::{Line, above_relu};
+use super::network::{Affine, Block, Kind, ZERO};
 use super::rounding::{TINY, add_down, add_up, gamma, mul_up, sum_up};
+use activations::Bent;
 
 /// Σ coefficient·scalar + constant.
 pub(super) struct Functional {
@@ -131,8 +133,9 @@ impl Walk<'_> {
                     let splits = rule.splits.iter().filter(|s| s.activation == activation);
                     let slopes = rule.slopes.map(|slopes| slopes[activation].as_slice());
                     if let Kind::Curve(curve, _) = layer.kind {
-                        self.split_curve(curve, splits, operands, slopes, before, own, &mut state);
-                        self.curve(curve, index, operands, slopes, before, own, &mut state);
+                        let bent = Bent { curve, operands, slopes, adaptive: &self.bounds.lines[index] };
+                        self.split_curve(&bent, splits, before, own, &mut state);
+                        self.curve(&bent, before, own, &mut state);
                     } else {
                         self.split_relu(splits, operands, before, own, &mut state);
                         self.relu(operands, slopes, before, own, &mut state);
@@ -185,157 +188,6 @@ impl Walk<'_> {
             }
         }
     }
-
-    // Adds `coefficient` to that of a scalar, as one of the sum's terms.
-    #[inline(always)]
-    fn pass(&self, scalar: u32, coefficient: f64, before: &mut [f64], state: &mut State) {
-        before[scalar as usize] += coefficient;
-        state.rounded.add(coefficient.abs() * self.bounds.magnitude[scalar as usize]);
-    }
-
-    // On the subdomain s·z ≥ 0, f is at least f − β·s·z.
-    #[inline(always)]
-    fn multiply(&self, split: &Split, operand: u32, before: &mut [f64], state: &mut State) {
-        if split.multiplier != 0.0 {
-            let multiplier = if split.above { -split.multiplier } else { split.multiplier };
-            self.pass(operand, multiplier, before, state);
-        }
-    }
-
-    #[inline(always)]
-    fn split_relu<'s>(
-        &self,
-        splits: impl Iterator<Item = &'s Split>,
-        operands: &[u32],
-        before: &mut [f64],
-        own: &mut [f64],
-        state: &mut State,
-    ) {
-        for split in splits {
-            let operand = operands[split.element];
-            let coefficient = std::mem::take(&mut own[split.element]);
-            if split.above && coefficient != 0.0 {
-                self.pass(operand, coefficient, before, state);
-            }
-            self.multiply(split, operand, before, state);
-        }
-    }
-
-    // Lines of the part of the interval on which the operand has the sign.
-    #[inline(always)]
-    fn split_curve<'s>(
-        &self,
-        curve: Curve,
-        splits: impl Iterator<Item = &'s Split>,
-        operands: &[u32],
-        slopes: Option<&[f32]>,
-        before: &mut [f64],
-        own: &mut [f64],
-        state: &mut State,
-    ) {
-        for split in splits {
-            let operand = operands[split.element];
-            let coefficient = std::mem::take(&mut own[split.element]);
-            if coefficient != 0.0 {
-                let (lo, hi) = self.bounds.of(operand);
-                let (lo, hi) = if split.above { (lo.max(0.0), hi) } else { (lo, hi.min(0.0)) };
-                let lines = curve.lines(slopes.map(|s| both(s, split.element)), lo, hi);
-                self.straighten(lines, coefficient, operand, before, state);
-            }
-            self.multiply(split, operand, before, state);
-        }
-    }
-
-    #[inline(always)]
-    fn relu(&self, operands: &[u32], slopes: Option<&[f32]>, before: &mut [f64], own: &[f64], state: &mut State) {
-        for (element, (&coefficient, &operand)) in own.iter().zip(operands).enumerate() {
-            if coefficient == 0.0 {
-                continue;
-            }
-            let (lo, hi) = self.bounds.of(operand);
-            if lo >= 0.0 {
-                self.pass(operand, coefficient, before, state);
-            } else if hi > 0.0 {
-                if coefficient > 0.0 {
-                    let slope = slopes.map_or(f64::from(u8::from(lo + hi > 0.0)), |s| f64::from(s[element]));
-                    if slope != 0.0 {
-                        self.pass(operand, coefficient * slope, before, state);
-                    }
-                } else {
-                    let line = above_relu(lo, hi);
-                    self.pass(operand, coefficient * line.slope, before, state);
-                    state.add(coefficient * line.intercept);
-                }
-            }
-        }
-    }
-
-    // Below: the operand with the largest lower bound. Above: that operand if it is the largest everywhere, else the
-    // largest upper bound.
-    #[inline(always)]
-    fn max(&self, groups: &Groups, before: &mut [f64], own: &[f64], state: &mut State) {
-        for (index, &coefficient) in own.iter().enumerate() {
-            if coefficient == 0.0 {
-                continue;
-            }
-            let group = groups.group(index);
-            let lo = |place: usize| self.bounds.of(group[place]).0;
-            let best = (1..group.len()).fold(0, |best, place| if lo(place) > lo(best) { place } else { best });
-            let others = group.iter().enumerate().filter(|(place, _)| *place != best);
-            let rival = others.map(|(_, &o)| self.bounds.of(o).1).fold(f64::NEG_INFINITY, f64::max);
-            if coefficient > 0.0 || lo(best) >= rival {
-                self.pass(group[best], coefficient, before, state);
-            } else {
-                state.add(coefficient * rival.max(self.bounds.of(group[best]).1));
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn curve(
-        &self,
-        curve: Curve,
-        index: usize,
-        operands: &[u32],
-        slopes: Option<&[f32]>,
-        before: &mut [f64],
-        own: &[f64],
-        state: &mut State,
-    ) {
-        for (element, (&coefficient, &operand)) in own.iter().zip(operands).enumerate() {
-            if coefficient == 0.0 {
-                continue;
-            }
-            let lines = match slopes {
-                None => self.bounds.lines[index][element],
-                Some(slopes) => {
-                    let (lo, hi) = self.bounds.of(operand);
-                    curve.lines(Some(both(slopes, element)), lo, hi)
-                }
-            };
-            self.straighten(lines, coefficient, operand, before, state);
-        }
-    }
-
-    // Replaces a curve by the line that its coefficient asks for.
-    #[inline(always)]
-    fn straighten(
-        &self,
-        [below, above]: [Line; 2],
-        coefficient: f64,
-        operand: u32,
-        before: &mut [f64],
-        state: &mut State,
-    ) {
-        let line = if coefficient > 0.0 { below } else { above };
-        self.pass(operand, coefficient * line.slope, before, state);
-        state.add(coefficient * line.intercept);
-    }
-}
-
-// The slopes of the lines below and above an element of a curve.
-fn both(slopes: &[f32], element: usize) -> [f64; 2] {
-    [slopes[element], slopes[slopes.len() / 2 + element]].map(f64::from)
 }
 
 // Adds to each source's coefficient those of the block's results times the weights.
