@@ -101,7 +101,7 @@ impl Parametrization for Flow {
         let criterion = problem.criterion;
         let centers: Vec<&[f32]> = searches.iter().map(|s| problem.center(s.row)).collect();
         let parts = gradients.par_chunks_exact(width).zip(logits.par_chunks_exact(classes)).zip(centers);
-        let slope = |(search, ((gradient, z), center)): (&Search<f64>, ((&[f32], &[f32]), &[f32]))| {
+        let slopes = searches.par_iter().zip(parts).map(|(search, ((gradient, z), center))| {
             let mut slope = roughness_gradient(&search.variables, self.geometry);
             slope.iter_mut().for_each(|s| *s *= self.attack.smoothness);
             if criterion.margin(search.row, z) > -self.attack.confidence {
@@ -109,8 +109,8 @@ impl Parametrization for Flow {
                 slope.iter_mut().zip(by_margin).for_each(|(s, g)| *s += g);
             }
             slope
-        };
-        Ok(searches.par_iter().zip(parts).map(slope).collect())
+        });
+        Ok(slopes.collect())
     }
 
     fn place(&self, problem: &Problem, searches: &mut [Search<f64>]) -> Result<(), AttackError> {
