@@ -10,12 +10,13 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Squeeze {
     /// Values rounded to so many bits (Xu, Evans and Qi 2018, §III.A): to the nearest of 2^bits levels from 0 to 1.
+    /// From 1 to 24; others count as the nearest of these.
     BitDepth(u8),
     /// The middle one of the values in a window of this side around each pixel (§III.B). As in scipy, which the authors
     /// use, a pixel is at the lower right of the middle of an even window, the higher of two middle values counts, and the
-    /// image is mirrored with its edge.
+    /// image is mirrored with its edge. A side of 0 counts as 1, which changes nothing.
     Median(usize),
-    /// Written as a JPEG of this quality, 1 to 100, and read back.
+    /// Written as a JPEG of this quality and read back. From 1 to 100; others count as the nearest of these.
     Jpeg(u8),
 }
 

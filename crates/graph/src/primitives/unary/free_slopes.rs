@@ -73,7 +73,7 @@ impl Unary {
         if rounding == Rounding::Outward {
             // By how much the line through the touching point leans over the convex part; nothing but for rounding.
             let value = &places[2].0;
-            let derivative = self.rules().derivative(&point, value).expect("curves have a derivative");
+            let derivative = self.rules().derivative(&point, value).unwrap_or_else(|| zero.clone());
             let tilt = derivative.sub(slope);
             let rises = tilt.relu().mul(&point.sub(&x.lo));
             let falls = tilt.neg().relu().mul(&end.sub(&point));
@@ -86,7 +86,7 @@ impl Unary {
         // Values and products are off by at most 8 units of roundoff each, the derivative by 24 of 1, over at most twice the
         // magnitude.
         let terms = places.iter().flat_map(|(value, product)| [value.abs(), product.abs()]);
-        let sum = terms.reduce(|a, b| a.add(&b)).expect("six terms").add(&x.magnitude().scale(4.0));
+        let sum = terms.fold(x.magnitude().scale(4.0), |sum, term| sum.add(&term));
         let slack = sum.scale(16.0 * unit_roundoff(slope.dtype())).offset(64.0 * underflow(slope.dtype()));
         Line { slope: slope.clone(), intercept: intercept.sub(&slack) }
     }
