@@ -2,7 +2,7 @@
 
 mod models;
 
-use models::{Folder, classifier, image_classifier, perturb};
+use models::{Folder, classifier, image_classifier, linear, perturb};
 use perturb::attack::registry::attacks;
 use perturb::data::npz;
 use serde_json::Value;
@@ -151,6 +151,10 @@ fn a_universal_perturbation_is_judged_on_inputs_it_has_not_seen() {
     }
     let (code, _, err) = run(&["attack", &model, "--universal", &data, "--fit", "gd-uap", "--norm", "l2"]);
     assert!(code == Some(2) && err.contains("GD-UAP"), "{err}");
+    let linear = folder.model("linear.onnx", &linear([1.0, -1.0, -1.0, 1.0]));
+    let flat = folder.npz("flat.npz", &values[..20], &[10, 2], &[0; 10]);
+    let (code, _, err) = run(&["attack", &linear, "--universal", &flat, "--fit", "singular"]);
+    assert!(code == Some(2) && err.contains("--fit uap"), "{err}");
     let one = folder.npz("one.npz", &values[..64], &[1, 1, 8, 8], &[0]);
     let (code, _, err) = run(&["attack", &model, "--universal", &one]);
     assert!(code == Some(2) && err.contains("one example"), "{err}");

@@ -50,10 +50,10 @@ impl Fit {
             Fit::Uap => Ok(Uap::default().fit(&Classifier::new(&subject.graph, 1)?, inputs, criterion, ball)?),
             Fit::GdUap => {
                 let attack = GdUap { prior: range_of(inputs), ..GdUap::default() };
-                Ok(attack.fit(&rectified(&subject.graph)?, Some(&subject.model), ball, seed)?)
+                Ok(attack.fit(&hidden_layers(&subject.graph)?, Some(&subject.model), ball, seed)?)
             }
             Fit::Singular => {
-                let layers = rectified(&subject.graph)?;
+                let layers = hidden_layers(&subject.graph)?;
                 let bar = progress::bar("layers", layers.outputs.len());
                 let mut best: Option<(f64, Universal)> = None;
                 for layer in &layers.outputs {
@@ -70,6 +70,12 @@ impl Fit {
             }
         }
     }
+}
+
+// What each rectifier lets through.
+fn hidden_layers(graph: &Graph) -> Result<Graph, CliError> {
+    rectified(graph)
+        .map_err(|e| CliError::Usage(format!("{e}, whose outputs are the layers to excite; take --fit uap")))
 }
 
 // Mean and standard deviation of all values.
