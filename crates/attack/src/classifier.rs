@@ -179,6 +179,11 @@ impl Classifier {
         }
     }
 
+    /// The graph, if it is a function of the example alone.
+    pub(crate) fn plain_graph(&self) -> Option<&Graph> {
+        (self.graph.inputs.len() == 1).then_some(&self.graph)
+    }
+
     /// Number of values of one example.
     pub(crate) fn width(&self) -> usize {
         self.width
@@ -192,7 +197,7 @@ impl Classifier {
     /// Logits `[n, classes]` of `n` examples.
     pub(crate) fn logits_of(&self, rows: &[f32], keys: &[Key]) -> Result<Vec<f32>, AttackError> {
         let mut logits = Vec::with_capacity(rows.len() / self.width * self.classes);
-        for part in self.parts(rows) {
+        for part in parts(rows.len() / self.width, self.batch) {
             let outputs = self.run(Pass::Logits, &part, keys, rows, None)?;
             logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len * self.classes]);
         }
@@ -208,7 +213,7 @@ impl Classifier {
         keys: &[Key],
     ) -> Result<Derivatives, AttackError> {
         let mut found = Derivatives { logits: Vec::new(), gradients: Vec::with_capacity(rows.len()) };
-        for part in self.parts(rows) {
+        for part in parts(rows.len() / self.width, self.batch) {
             let weights = Tensor::new([part.size, self.classes], part.fill(weights, self.classes))?;
             let outputs = self.run(Pass::Gradient(objective), &part, keys, rows, Some(weights))?;
             found.logits.extend_from_slice(&outputs[0].as_slice::<f32>()[..part.len * self.classes]);
@@ -227,7 +232,7 @@ impl Classifier {
         keys: &[Key],
     ) -> Result<Derivatives, AttackError> {
         let mut found = Derivatives { logits: Vec::new(), gradients: vec![0.0; rows.len() * count] };
-        for part in self.parts(rows) {
+        for part in parts(rows.len() / self.width, self.batch) {
             let mut by_function = vec![0.0f32; count * part.size * self.classes];
             for (i, f) in (0..part.len).flat_map(|i| (0..count).map(move |f| (i, f))) {
                 let from = ((part.first + i) * count + f) * self.classes;
@@ -245,18 +250,6 @@ impl Classifier {
             }
         }
         Ok(found)
-    }
-
-    // The examples of each run.
-    fn parts(&self, rows: &[f32]) -> Vec<Part> {
-        let count = rows.len() / self.width;
-        let starts = (0..count).step_by(self.batch);
-        starts
-            .map(|first| {
-                let len = self.batch.min(count - first);
-                Part { first, len, size: size(len, self.batch) }
-            })
-            .collect()
     }
 
     fn run(
@@ -294,11 +287,23 @@ impl Classifier {
 }
 
 /// Some examples, run together.
-struct Part {
-    first: usize,
-    len: usize,
+pub(crate) struct Part {
+    pub first: usize,
+    pub len: usize,
     /// Size of the batch.
-    size: usize,
+    pub size: usize,
+}
+
+/// The examples of each run on `count` of them, at most so many at a time.
+pub(crate) fn parts(count: usize, batch: usize) -> Vec<Part> {
+    let mut parts = Vec::with_capacity(count.div_ceil(batch) + 1);
+    let mut first = 0;
+    while first < count {
+        let len = run_of(count - first, batch);
+        parts.push(Part { first, len, size: size(len, batch) });
+        first += len;
+    }
+    parts
 }
 
 impl Part {
@@ -313,12 +318,26 @@ impl Part {
     }
 }
 
-/// The size of the batch that so many examples are run in: few sizes, because each is compiled, of which at least two
-/// thirds are filled. Never one but when a batch is one.
-fn size(len: usize, most: usize) -> usize {
-    let steps = (1..).flat_map(|k| [1usize << k, 3usize << (k - 1)]);
-    steps.into_iter().find(|&size| size >= len).unwrap_or(most).min(most)
+/// Sizes of batches: few, because each is compiled. Never one but when a batch is one.
+fn sizes(most: usize) -> impl Iterator<Item = usize> {
+    (1..).flat_map(|k| [1usize << k, 3usize << (k - 1)]).take_while(move |&size| size < most).chain([most])
 }
+
+/// The size of the batch that so many examples are run in: at least two thirds of it are filled.
+fn size(len: usize, most: usize) -> usize {
+    sizes(most).find(|&size| size >= len).unwrap_or(most)
+}
+
+/// How many of the examples that are left are run together: all, or as many as fill a batch if the others fit into one that
+/// is so much smaller that a run is saved.
+fn run_of(left: usize, most: usize) -> usize {
+    let full = sizes(most).take_while(|&size| size <= left).last().unwrap_or(left);
+    let apart = full + size(left - full, most) + RUN;
+    if left > most || apart < size(left, most) { full } else { left }
+}
+
+/// What a run costs beside its examples, in examples: the weights are packed for each.
+const RUN: usize = 1;
 
 /// The context's rows of some examples, the first one's again up to the shape's length.
 fn gather(rows: &Tensor, shape: Shape, keys: &[Key]) -> Result<Tensor, AttackError> {

@@ -67,6 +67,7 @@ mod fgsm;
 mod geometry;
 pub mod invert;
 mod jsma;
+mod local;
 mod loss;
 pub mod measure;
 mod minimal;

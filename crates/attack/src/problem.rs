@@ -164,8 +164,8 @@ impl<'a> Problem<'a> {
         self.ball.epsilon().is_finite() && *best <= self.ball.epsilon()
     }
 
-    // Counts one run of the model on each of `rows`, and gives its keys.
-    fn count(&mut self, rows: &[usize]) -> Vec<Key> {
+    /// Counts one run of the model on each of `rows`, and gives its keys.
+    pub fn count(&mut self, rows: &[usize]) -> Vec<Key> {
         let run = |&row: &usize| {
             self.queries[row] += 1;
             self.seed.key(row, self.queries[row])

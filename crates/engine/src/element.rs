@@ -2,33 +2,27 @@
 
 use crate::kernels::elementwise::{Arg, Operand, Scalar, dispatch};
 use crate::kernels::integer;
+use crate::storage::{Storage, typed_mut};
 use std::cell::RefCell;
+
+// A stack of buffers: a kernel that waits inside rayon may run another task on the same thread.
+thread_local!(static FREE: RefCell<Vec<Storage>> = const { RefCell::new(Vec::new()) });
 
 /// A type that a thread keeps scratch buffers of.
 pub(crate) trait Scratch: bytemuck::Pod {
-    /// Lends a scratch buffer of `len` elements that belongs to this thread; its contents are arbitrary. Calls may
-    /// nest.
-    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R;
+    /// Lends a scratch buffer of `len` elements that belongs to this thread and begins with a cache line; its contents are
+    /// arbitrary. Calls may nest.
+    fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
+        let bytes = len * size_of::<Self>();
+        let free = FREE.with(|free| free.borrow_mut().pop());
+        let mut buffer = free.filter(|b| b.bytes().len() >= bytes).unwrap_or_else(|| Storage::new(bytes));
+        let result = f(&mut typed_mut(buffer.bytes_mut())[..len]);
+        FREE.with(|free| free.borrow_mut().push(buffer));
+        result
+    }
 }
 
-macro_rules! scratch {
-    ($($t:ident),*) => {$(
-        impl Scratch for $t {
-            fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [Self]) -> R) -> R {
-                // A stack of buffers: a kernel that waits inside rayon may run another task on the same thread.
-                thread_local!(static FREE: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
-                let mut buffer = FREE.with(|free| free.borrow_mut().pop()).unwrap_or_default();
-                if buffer.len() < len {
-                    buffer.resize(len, 0 as $t);
-                }
-                let result = f(&mut buffer[..len]);
-                FREE.with(|free| free.borrow_mut().push(buffer));
-                result
-            }
-        }
-    )*};
-}
-scratch!(f32, f64, i64, u8, u128);
+impl<T: bytemuck::Pod> Scratch for T {}
 
 /// An element of a plan: `f32`, `f64`, `i64`, or a truth value as a byte that is 0 or 1.
 pub(crate) trait Lane: Scratch + Send + Sync + PartialOrd + std::fmt::Debug {

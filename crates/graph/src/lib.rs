@@ -16,6 +16,7 @@
 //! - [`Expr`]: an immutable node; build formulas with its methods and operators.
 //! - [`Op`]: the primitives. Each owes the rules of the trait [`Primitive`].
 //! - [`jvp`], [`vjp`], [`vmap`], [`interval`](interval()), [`linear_bounds`]: the transforms.
+//! - [`Graph::localize`]: what a change of a small window of an image changes.
 //! - [`eval`](eval()): the definition of every primitive, slow and exact enough to be an oracle.
 
 mod builder;
@@ -51,6 +52,6 @@ pub use primitives::{
 pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};
 pub use transforms::{
-    Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, grad, interval, intervals, jvp, linear_bounds,
-    try_interval, try_jvp, unroll, vjp, vmap,
+    Bounder, Domain, Intermediate, LinearBoundsOptions, Localized, Norm, Place, Read, Slopes, Step, grad, interval, intervals, jvp,
+    linear_bounds, try_interval, try_jvp, unroll, vjp, vmap,
 };

@@ -1,6 +1,7 @@
 //! The ℓ∞ search (algorithm 2): stripes to start with, then windows of ±ε.
 
 use crate::geometry::{Geometry, random_sign};
+use crate::local::Change;
 use perturb_threat::Ball;
 use rand::Rng;
 
@@ -21,7 +22,7 @@ pub(crate) fn start(center: &[f32], ball: &Ball, geometry: &Geometry, rng: &mut 
     x
 }
 
-/// `x` with one window set to ±ε, one sign for each channel.
+/// One window set to ±ε, one sign for each channel.
 pub(crate) fn propose(
     center: &[f32],
     x: &[f32],
@@ -29,23 +30,25 @@ pub(crate) fn propose(
     geometry: &Geometry,
     share: f64,
     rng: &mut impl Rng,
-) -> Vec<f32> {
+) -> Change {
     let window = geometry.place(geometry.window_size(share, 1, false), rng);
-    let mut proposal = x.to_vec();
+    let indices: Vec<usize> = (0..geometry.channels).flat_map(|channel| geometry.indices(channel, window)).collect();
+    let mut pixels: Vec<f32> = indices.iter().map(|&i| x[i]).collect();
+    let area = window.height * window.width;
     for _ in 0..REDRAWS {
-        for channel in 0..geometry.channels {
+        for (indices, pixels) in indices.chunks_exact(area).zip(pixels.chunks_exact_mut(area)) {
             let sign = random_sign(rng);
-            for i in geometry.indices(channel, window) {
+            for (&i, pixel) in indices.iter().zip(pixels) {
                 let mut v = [(f64::from(center[i]) + sign * ball.epsilon()) as f32];
                 ball.project(&center[i..=i], &mut v);
-                proposal[i] = v[0];
+                *pixel = v[0];
             }
         }
-        if proposal != x {
+        if indices.iter().zip(&pixels).any(|(&i, &pixel)| pixel != x[i]) {
             break;
         }
     }
-    proposal
+    Change { window, pixels }
 }
 
 fn moved(center: &[f32], signs: impl Iterator<Item = f64>, ball: &Ball) -> Vec<f32> {
@@ -77,7 +80,8 @@ mod tests {
         let (center, ball) = (vec![0.5; 100], Ball::new(Norm::Linf, 0.25, (0.0, 1.0)).unwrap());
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for _ in 0..50 {
-            let proposal = propose(&center, &center, &ball, &geometry, 0.16, &mut rng);
+            let mut proposal = center.clone();
+            propose(&center, &center, &ball, &geometry, 0.16, &mut rng).apply(&geometry, &mut proposal);
             let changed: Vec<usize> = (0..100).filter(|&i| proposal[i] != 0.5).collect();
             assert_eq!(changed.len(), 16);
             assert!(changed.iter().all(|&i| i / 10 - changed[0] / 10 < 4 && i % 10 - changed[0] % 10 < 4));

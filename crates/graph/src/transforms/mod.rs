@@ -3,6 +3,7 @@
 mod interval;
 mod jvp;
 mod linear_bounds;
+mod localize;
 mod pull_back;
 mod unroll;
 mod vjp;
@@ -11,6 +12,7 @@ mod vmap;
 pub use interval::{interval, intervals, try_interval};
 pub use jvp::{jvp, try_jvp};
 pub use linear_bounds::{Bounder, Domain, Intermediate, LinearBoundsOptions, Norm, Slopes, linear_bounds};
+pub use localize::{Localized, Place, Read, Step};
 pub(crate) use pull_back::transpose;
 pub use unroll::unroll;
 pub use vjp::{grad, vjp};
