@@ -19,6 +19,9 @@ use rayon::prelude::*;
 /// An example `[C, H, W]` is an image with C channels; `[H, W]` one channel; of more axes, those after the second count
 /// as one. For features `[d]`, a vector with one row, windows are blocks of neighbouring coordinates of the same share.
 /// Axes of size 1 do not count.
+///
+/// In ℓ∞, where a proposal changes one window and nothing else, a convolutional model is not run anew: only what the window
+/// reaches is computed ([`Graph::localize`](perturb_graph::Graph::localize)), which gives the same logits to the last bit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Square {
     /// Most queries on each example.
@@ -67,7 +70,9 @@ impl Attack for Square {
             // The first query is the start, then the schedule begins.
             let fraction = query.checked_sub(1).map(|done| fraction * shrinkage(done, self.queries));
             match passes_for(&mut passes, model, ball, &geometry, fraction)? {
-                Some((passes, fraction)) if passes.bytes() * pending.len() <= KEPT => local_query(&mut problem, &mut pending, &geometry, fraction, passes)?,
+                Some((passes, fraction)) if passes.bytes() * pending.len() <= KEPT => {
+                    local_query(&mut problem, &mut pending, &geometry, fraction, passes)?
+                }
                 _ => query_all(&mut problem, &mut pending, &geometry, fraction)?,
             }
         }
@@ -123,9 +128,8 @@ fn local_query(
         pending.iter_mut().filter(|s| s.kept.is_none()).zip(kept).for_each(|(s, kept)| s.kept = Some(kept));
     }
     let centers: Vec<&[f32]> = pending.iter().map(|s| problem.center(s.row)).collect();
-    let propose = |(s, center): (&mut Search, &&[f32])| {
-        stripes::propose(center, &s.x, problem.ball, geometry, share, &mut s.rng)
-    };
+    let propose =
+        |(s, center): (&mut Search, &&[f32])| stripes::propose(center, &s.x, problem.ball, geometry, share, &mut s.rng);
     let changes: Vec<Change> = pending.iter_mut().zip(&centers).map(propose).collect();
     let rows: Vec<usize> = pending.iter().map(|s| s.row).collect();
     problem.count(&rows);

@@ -139,14 +139,27 @@ impl<T: Float> Task<T> for Places<'_, T> {
                 let start = layout.plane_start(plane);
                 // SAFETY: the instruction set is the caller's promise.
                 unsafe { sum::<T, V>(layout, phase, &panels, weights, (start, first, lines), laid, sums, &mut ahead) }
-                let to = &mut turned[i * most * padded..][..most * padded];
                 let (rows, columns) = (count, panels.channels);
-                dispatch(Transpose { from: sums, stride: padded, rows, columns, to, to_stride: count });
+                let (to, to_stride) = match only_phase(layout, (plane, first)) {
+                    Some((at, channel)) => (&mut out[at..], channel),
+                    None => (&mut turned[i * most * padded..][..most * padded], count),
+                };
+                dispatch(Transpose { from: sums, stride: padded, rows, columns, to, to_stride });
             }
-            // SAFETY: as above.
-            unsafe { write::<T, V>(layout, &panels, (plane, first, lines), turned, out) }
+            if layout.phases.len() > 1 {
+                // SAFETY: as above.
+                unsafe { write::<T, V>(layout, &panels, (plane, first, lines), turned, out) }
+            }
         }
     }
+}
+
+// Where the places of a band from line `first` on begin in a channel of the image, and the distance of channels, if there is
+// one phase only: then the places follow each other there.
+fn only_phase(layout: &Layout, (plane, first): (usize, usize)) -> Option<(usize, usize)> {
+    let ([d, h, w], [phase]) = (&layout.axes, layout.phases.as_slice()) else { return None };
+    let lines = (d.target.element(0, plane)? * h.target.size) + phase.lines.0.max(first) - h.target.low;
+    Some((lines * w.target.size, d.target.size * h.target.size * w.target.size))
 }
 
 // The sums of one phase in a band, `[place][channel]`.
