@@ -68,19 +68,23 @@ impl Make {
         let graph = Graph::new(vec![x.clone()], vec![("logits".into(), self.logits(&layers, &x))])?;
         let step = Step::classifier(&graph, BATCH)?;
         let batches = Shuffled::new(Examples::labelled(data.train.clone(), &data.train_labels, FIGURES)?, BATCH)?;
+        // Those of few convolutions, or none, learn more slowly.
+        let slow = [Make::Strided, Make::Patches].contains(&self);
         let trainer = Trainer {
-            epochs,
+            epochs: if slow { 2 * epochs } else { epochs },
             seed,
             schedule: Arc::new(Cosine { warm_up: 50, floor: 0.0 }),
             ..Trainer::with(Adam { learning_rate: 2e-3, ..Adam::default() })
         };
-        let model = Classifier::new(&trainer.fit(step, &batches, &mut [])?.parameters.bind(&graph)?, batch)?;
-        Ok(FigureNetwork { accuracy: accuracy(&model, &data.test, &data.test_labels)?, model })
+        let graph = trainer.fit(step, &batches, &mut [])?.parameters.bind(&graph)?;
+        let model = Classifier::new(&graph, batch)?;
+        Ok(FigureNetwork { accuracy: accuracy(&model, &data.test, &data.test_labels)?, model, graph })
     }
 }
 
 /// A trained network.
 pub(super) struct FigureNetwork {
+    pub graph: Graph,
     pub model: Classifier,
     /// Accuracy on the test images.
     pub accuracy: f64,
