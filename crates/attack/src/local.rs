@@ -168,13 +168,7 @@ impl LocalPasses {
 }
 
 // One example's window of a kept value among those of a part, and where it lies.
-fn window<'a>(
-    local: &Localized,
-    windows: &'a [f32],
-    index: usize,
-    i: usize,
-    changes: &[Change],
-) -> (Place, &'a [f32]) {
+fn window<'a>(local: &Localized, windows: &'a [f32], index: usize, i: usize, changes: &[Change]) -> (Place, &'a [f32]) {
     let (each, Window { top, left, .. }) = (windows.len() / changes.len(), changes[i].window);
     (local.reached(index, [top, left]), &windows[i * each..(i + 1) * each])
 }

@@ -52,6 +52,6 @@ pub use primitives::{
 pub use shape::Shape;
 pub use tensor::{Data, Element, Tensor};
 pub use transforms::{
-    Bounder, Domain, Intermediate, LinearBoundsOptions, Localized, Norm, Place, Read, Slopes, Step, grad, interval, intervals, jvp,
-    linear_bounds, try_interval, try_jvp, unroll, vjp, vmap,
+    Bounder, Domain, Intermediate, LinearBoundsOptions, Localized, Norm, Place, Read, Slopes, Step, grad, interval,
+    intervals, jvp, linear_bounds, try_interval, try_jvp, unroll, vjp, vmap,
 };

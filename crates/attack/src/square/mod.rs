@@ -67,7 +67,9 @@ impl Attack for Square {
             // The first query is the start, then the schedule begins.
             let fraction = query.checked_sub(1).map(|done| fraction * shrinkage(done, self.queries));
             match passes_for(&mut passes, model, ball, &geometry, fraction)? {
-                Some((passes, fraction)) if passes.bytes() * pending.len() <= KEPT => local_query(&mut problem, &mut pending, &geometry, fraction, passes)?,
+                Some((passes, fraction)) if passes.bytes() * pending.len() <= KEPT => {
+                    local_query(&mut problem, &mut pending, &geometry, fraction, passes)?
+                }
                 _ => query_all(&mut problem, &mut pending, &geometry, fraction)?,
             }
         }
@@ -123,9 +125,8 @@ fn local_query(
         pending.iter_mut().filter(|s| s.kept.is_none()).zip(kept).for_each(|(s, kept)| s.kept = Some(kept));
     }
     let centers: Vec<&[f32]> = pending.iter().map(|s| problem.center(s.row)).collect();
-    let propose = |(s, center): (&mut Search, &&[f32])| {
-        stripes::propose(center, &s.x, problem.ball, geometry, share, &mut s.rng)
-    };
+    let propose =
+        |(s, center): (&mut Search, &&[f32])| stripes::propose(center, &s.x, problem.ball, geometry, share, &mut s.rng);
     let changes: Vec<Change> = pending.iter_mut().zip(&centers).map(propose).collect();
     let rows: Vec<usize> = pending.iter().map(|s| s.row).collect();
     problem.count(&rows);

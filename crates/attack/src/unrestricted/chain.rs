@@ -189,10 +189,7 @@ mod tests {
         };
         let (coarse, fine) = (errors(40), errors(80));
         for (coarse, fine) in coarse.into_iter().zip(fine) {
-            assert!(
-                coarse < 0.05 && (0.35..0.65).contains(&(fine / coarse)),
-                "{coarse}, and with half the step {fine}"
-            );
+            assert!(coarse < 0.1 && (0.45..0.55).contains(&(fine / coarse)), "{coarse}, and with half the step {fine}");
         }
     }
 

@@ -5,7 +5,9 @@
 //! cut at what convolutions read and at what the first global operation reads: these values are *kept*. Each *step*
 //! computes a window of one kept value from windows of earlier ones, and the *head* everything that is global.
 
-use crate::{Convolution, Expr, Graph, MaxPool, Op, PoolRole, Result, Shape, Slot, Tensor, dependents, eval, topological};
+use crate::{
+    Convolution, Expr, Graph, MaxPool, Op, PoolRole, Result, Shape, Slot, Tensor, dependents, eval, topological,
+};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -260,7 +262,8 @@ impl Cut {
         let mut steps = Vec::new();
         let (mut local, mut full) = (0.0, 0.0);
         for (node, size) in self.kept.iter().zip(&sizes).skip(1) {
-            let mut step = Writer { cut: self, reads: Vec::new(), inputs: Vec::new(), done: HashMap::new(), products: 0.0 };
+            let mut step =
+                Writer { cut: self, reads: Vec::new(), inputs: Vec::new(), done: HashMap::new(), products: 0.0 };
             let Some(result) = step.window(node, *size)? else { return Ok(None) };
             let places = node.shape()[2] * node.shape()[3];
             full += step.products * places as f64 / (size[0] * size[1]) as f64;
@@ -380,7 +383,14 @@ impl Writer<'_> {
         Ok(constant_window(operand, size))
     }
 
-    fn read(&mut self, kept: usize, stride: [usize; 2], low: [usize; 2], outside: f64, size: [usize; 2]) -> Result<Expr> {
+    fn read(
+        &mut self,
+        kept: usize,
+        stride: [usize; 2],
+        low: [usize; 2],
+        outside: f64,
+        size: [usize; 2],
+    ) -> Result<Expr> {
         let read = Read { kept, stride, low, outside };
         let source = &self.cut.kept[kept];
         let shape = [1, source.shape()[1], size[0], size[1]];
