@@ -12,6 +12,12 @@ const DECAY: (f64, f64) = (0.9, 0.999);
 const TINY: f64 = 1e-8;
 
 impl Adam {
+    /// AdamW (Loshchilov and Hutter 2019): lowers `x` along the gradient, from where it has shrunk by `rate·decay` of itself.
+    pub fn descend_decoupled(&mut self, x: &mut [f64], gradient: &[f64], rate: f64, decay: f64) {
+        x.iter_mut().for_each(|v| *v *= 1.0 - rate * decay);
+        self.descend(x, gradient, rate);
+    }
+
     /// Lowers `x` along the gradient.
     pub fn descend(&mut self, x: &mut [f64], gradient: &[f64], rate: f64) {
         self.first.resize(x.len(), 0.0);
@@ -30,6 +36,14 @@ impl Adam {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    // Without a slope only the decay is left.
+    #[test]
+    fn decay_is_a_share_of_the_value() {
+        let mut x = [2.0, -1.0];
+        Adam::default().descend_decoupled(&mut x, &[0.0, 0.0], 0.1, 0.5);
+        assert!((x[0] - 1.9).abs() < 1e-12 && (x[1] + 0.95).abs() < 1e-12);
+    }
 
     // The first step has length `rate` whatever the gradient's size; a quadratic is minimised.
     #[test]

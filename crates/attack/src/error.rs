@@ -137,6 +137,12 @@ pub enum AttackError {
         /// What went wrong.
         reason: String,
     },
+    /// The parts of a diffusion model do not fit together.
+    #[error("the diffusion model cannot be used: {reason}")]
+    Diffusion {
+        /// What is wrong, and what it should be.
+        reason: String,
+    },
     /// Embeddings are not of the width that the inversion was trained on.
     #[error("embeddings of shape {shape} cannot be inverted: this was trained on rows of {width} values in f32")]
     Embeddings {

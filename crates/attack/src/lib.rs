@@ -32,7 +32,7 @@
 //! - Of an encoder, not of a classifier: [`feature`], with random [`views`]; of models of images and text, for all inputs
 //!   at once: [`cross_modal`].
 //! - What an embedding tells about its text: [`invert`].
-//! - Not small but plausible, other colours and textures: [`unrestricted`].
+//! - Not small but plausible, other colours and textures, or another image of a diffusion model: [`unrestricted`].
 //! - Questions about an image, changed in one word and in their answer: [`contrast`].
 //! - Distances of images as they look, and attacks on them: [`perceptual`].
 //! - Not of inputs but of a network's weights: [`parameters`].

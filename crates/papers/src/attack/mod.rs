@@ -10,10 +10,13 @@ mod cifar_networks;
 mod colorizer;
 mod contrast_sets;
 mod deepfool;
+mod diffattack;
 mod dual_encoder;
 mod embedding_map;
 mod etu;
 mod fgsm;
+mod figure_diffusion;
+mod figure_networks;
 mod gd_uap;
 mod gray_box_captioning;
 mod harmless_perturbations;
@@ -49,6 +52,7 @@ pub const REPRODUCTIONS: &[&dyn Reproduction] = &[
     &c_pgc::CPgc,
     &contrast_sets::ContrastSets,
     &deepfool::DeepFool,
+    &diffattack::DiffAttack,
     &etu::Etu,
     &fgsm::Fgsm,
     &gd_uap::GdUap,
