@@ -168,18 +168,19 @@ fn penalties_by_hand() {
 
 #[test]
 fn models_that_do_not_fit_are_refused() {
+    type Change = fn(&mut LatentDiffusion);
     let (sound, classifier) = (model(DType::F32), classifier());
     let run = |model: &LatentDiffusion, inputs: &Tensor| {
         let criterion = Criterion::Misclassify { labels: vec![0; 3] };
         let attack = DiffAttack::new(model);
         attack.run(&classifier, inputs, &criterion, &unbounded(), &Seed::new(0, 0)).unwrap_err().to_string()
     };
-    let broken = |change: fn(&mut LatentDiffusion)| {
+    let broken = |change: Change| {
         let mut model = sound.clone();
         change(&mut model);
         run(&model, &images())
     };
-    let cases: [(fn(&mut LatentDiffusion), &str); 8] = [
+    let cases: [(Change, &str); 8] = [
         (|m| m.alpha_bar[0] = 0.9, "ᾱ"),
         (|m| m.alpha_bar.truncate(10), "steps is 20"),
         (|m| m.class_tokens = 2..3, "class tokens"),
