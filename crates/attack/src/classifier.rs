@@ -352,3 +352,27 @@ fn gather(rows: &Tensor, shape: Shape, keys: &[Key]) -> Result<Tensor, AttackErr
     let values = chosen.iter().flat_map(|&i| &all[i * width..(i + 1) * width]).copied().collect();
     Ok(Tensor::new(shape, values)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Every example is in one run, which it fits into; never a batch of one; and no more is run than one batch that all fit.
+    #[test]
+    fn parts_hold_every_example_once_and_waste_little() {
+        for (count, most) in (0..200).flat_map(|count| [1, 2, 5, 16, 64].map(|most| (count, most))) {
+            let parts = parts(count, most);
+            let mut next = 0;
+            for part in &parts {
+                assert!(part.first == next && part.len > 0 && part.len <= part.size && part.size <= most);
+                assert!(part.size > 1 || most == 1);
+                next += part.len;
+            }
+            assert_eq!(next, count);
+            let run: usize = parts.iter().map(|p| p.size).sum();
+            assert!(run <= count / most * most + size(count % most, most), "{count} in batches of {most}: {run}");
+        }
+        let sizes = |count| parts(count, 64).iter().map(|p| p.size).collect::<Vec<_>>();
+        assert_eq!((sizes(53), sizes(50), sizes(64), sizes(65)), (vec![48, 6], vec![48, 2], vec![64], vec![64, 2]));
+    }
+}

@@ -4,7 +4,7 @@ use crate::classifier::{Part, parts};
 use crate::geometry::{Geometry, Window};
 use crate::{AttackError, Classifier};
 use perturb_engine::{Executable, Options};
-use perturb_graph::{Localized, Place, Shape, Tensor};
+use perturb_graph::{DType, Localized, Place, Shape, Tensor};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -37,8 +37,8 @@ impl Change {
 }
 
 impl LocalPasses {
-    /// Passes for windows of a size (height, width); `None` if the model does not see examples as such images, or if windows
-    /// would save little.
+    /// Passes for windows of a size (height, width); `None` if the model does not see examples as such images, if windows
+    /// would save little, or if what is to be kept is not all in single precision.
     ///
     /// # Errors
     /// If the graph cannot be cut.
@@ -51,7 +51,8 @@ impl LocalPasses {
         if graph.input_shape(0)[..] != [1, geometry.channels, geometry.height, geometry.width] {
             return Ok(None);
         }
-        let local = graph.localize([size.0, size.1])?.filter(|local| local.share <= WORTHWHILE);
+        let is_single = |local: &Localized| local.values.outputs.iter().all(|(_, value)| value.dtype() == DType::F32);
+        let local = graph.localize([size.0, size.1])?.filter(|local| local.share <= WORTHWHILE && is_single(local));
         Ok(local.map(|local| LocalPasses { local, batch: model.batch(), stages: Stages::default() }))
     }
 

@@ -142,7 +142,7 @@ impl Graph {
     /// that is larger than the window, if a constant that meets it varies over its plane, or if nothing of it is local.
     ///
     /// # Errors
-    /// If a constant cannot be evaluated.
+    /// If a window's graph cannot be built.
     pub fn localize(&self, size: [usize; 2]) -> Result<Option<Localized>> {
         let [image] = self.inputs.as_slice() else { return Ok(None) };
         let fits = |axis: usize| (1..image.shape()[2 + axis]).contains(&size[axis]);
