@@ -1,8 +1,8 @@
 //! Textures: how features of consecutive layers occur together.
 
+use super::function::Function;
 use crate::AttackError;
-use perturb_engine::{Executable, Options};
-use perturb_graph::{DType, Expr, Graph, GraphError, Resize, Tensor, grad};
+use perturb_graph::{DType, Expr, Graph, GraphError, Resize, grad};
 
 /// The cross-layer Gram matrix `[n, m]` of feature maps `[1, n, h, w]` and `[1, m, …]` of the next layer, brought to the same
 /// size: means over positions of products of channels.
@@ -33,12 +33,12 @@ pub(super) fn texture(layers: &[Expr]) -> Result<Expr, GraphError> {
 
 /// Textures of images, compiled for batches.
 pub(super) struct Weaver {
-    image: Vec<usize>,
-    batch: usize,
     // To the texture and the last layer's features.
-    describe: Executable,
+    describe: Function,
     // From an image and a texture to the slope of the squared distance of textures.
-    slope: Executable,
+    slope: Function,
+    /// Numbers of an image, a texture and the last features.
+    widths: [usize; 3],
 }
 
 /// Textures and last features of images, each in one row for each image.
@@ -63,63 +63,34 @@ impl Weaver {
         let wanted = Expr::input("texture", found.shape(), DType::F32);
         let apart = found.sub(&wanted).square().sum();
         let slope = grad(&apart, std::slice::from_ref(input))?.remove(0);
-        let compile = |inputs: Vec<Expr>, outputs: Vec<(String, Expr)>| -> Result<Executable, AttackError> {
-            Ok(Executable::of(&Graph::new(inputs, outputs)?.vmap(batch)?, &Options::default())?)
-        };
-        let outputs = vec![("texture".into(), found), ("features".into(), last)];
         Ok(Weaver {
-            image: input.shape().to_vec(),
-            batch,
-            describe: compile(vec![input.clone()], outputs)?,
-            slope: compile(vec![input.clone(), wanted], vec![("slope".into(), slope)])?,
+            widths: [input, &found, &last].map(|e| e.shape().count()),
+            slope: Function::new(&[input, &wanted], &[slope], batch)?,
+            describe: Function::new(&[input], &[found, last], batch)?,
         })
     }
 
     /// Of images one after another.
     pub fn describe(&self, images: &[f32]) -> Result<Described, AttackError> {
-        let mut found = self.run(&self.describe, images, None)?.into_iter();
-        let (textures, features) = (found.next().unwrap_or_default(), found.next().unwrap_or_default());
-        Ok(Described { textures, features })
+        let found = self.describe.run(&[images])?;
+        let [_, texture, features] = self.widths;
+        Ok(Described { textures: rows(&found[0], texture), features: rows(&found[1], features) })
     }
 
     /// Slopes by each image of the squared distance of its texture to another.
     pub fn slopes(&self, images: &[f32], textures: &[&[f32]]) -> Result<Vec<Vec<f32>>, AttackError> {
-        Ok(self.run(&self.slope, images, Some(textures))?.remove(0))
+        Ok(rows(&self.slope.run(&[images, &textures.concat()])?[0], self.widths[0]))
     }
+}
 
-    // The rows of each output. The last batch is filled up with its own images.
-    fn run(
-        &self,
-        exe: &Executable,
-        images: &[f32],
-        textures: Option<&[&[f32]]>,
-    ) -> Result<Vec<Vec<Vec<f32>>>, AttackError> {
-        let width: usize = self.image.iter().product();
-        let mut outputs: Vec<Vec<Vec<f32>>> = Vec::new();
-        for (k, part) in images.chunks(self.batch * width).enumerate() {
-            let count = part.len() / width;
-            let full: Vec<f32> = part.iter().cycle().take(self.batch * width).copied().collect();
-            let mut feeds = vec![Tensor::new([&[self.batch], &self.image[..]].concat(), full)?];
-            if let Some(textures) = textures {
-                let rows = &textures[k * self.batch..k * self.batch + count];
-                let full: Vec<f32> = rows.iter().cycle().take(self.batch).flat_map(|row| *row).copied().collect();
-                feeds.push(Tensor::new([self.batch, 1, full.len() / self.batch], full)?);
-            }
-            let results = exe.run(&feeds.iter().collect::<Vec<_>>())?;
-            outputs.resize(results.len(), Vec::new());
-            for (rows, result) in outputs.iter_mut().zip(&results) {
-                let values = result.as_slice::<f32>().chunks_exact(result.count() / self.batch);
-                rows.extend(values.take(count).map(<[f32]>::to_vec));
-            }
-        }
-        Ok(outputs)
-    }
+fn rows(values: &[f32], width: usize) -> Vec<Vec<f32>> {
+    values.chunks_exact(width).map(<[f32]>::to_vec).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use perturb_graph::eval;
+    use perturb_graph::{Tensor, eval};
 
     fn map(channels: usize, side: usize, values: Vec<f64>) -> Expr {
         Expr::constant(Tensor::new([1, channels, side, side], values).unwrap())
