@@ -248,25 +248,24 @@ impl Bench {
         arms: &[(&str, &Tensor)],
         maps: &[(&str, Tensor)],
     ) -> Result<(), RunError> {
-        let shown = self.labels.len().min(8);
-        let wide = [3, SIDE, SIDE * shown];
-        let original = beside(&self.images, shown, [3, SIDE]);
-        found.image("original", &Picture::new(&original, wide)?.png(3)?);
-        for (arm, images) in arms {
-            found.image(arm, &Picture::new(&beside(images, shown, [3, SIDE]), wide)?.png(3)?);
-        }
-        let original = Picture::new(&original, wide)?;
-        for (arm, images) in &arms[..2] {
-            let values = beside(images, shown, [3, SIDE]);
-            let changed = Picture::new(&values, wide)?;
-            let factor = original.magnification(&changed);
-            let caption = format!("what {arm} changed, magnified {factor}-fold");
-            found.image(&caption, &original.perturbation_png(&changed, factor, 3)?);
+        let sheet = [3, 2 * SIDE, 2 * SIDE];
+        let values = four(&self.images, [3, SIDE]);
+        let original = Picture::new(&values, sheet)?;
+        found.image("original", &original.png(3)?);
+        for (i, (arm, images)) in arms.iter().enumerate() {
+            let values = four(images, [3, SIDE]);
+            let changed = Picture::new(&values, sheet)?;
+            found.image(arm, &changed.png(3)?);
+            if i < 2 {
+                let factor = original.magnification(&changed);
+                let caption = format!("what {arm} changed, magnified {factor}-fold");
+                found.image(&caption, &original.perturbation_png(&changed, factor, 3)?);
+            }
         }
         let largest = maps.iter().flat_map(|(_, map)| map.as_slice::<f32>()).fold(f32::MIN_POSITIVE, |m, v| m.max(*v));
         for (arm, map) in maps {
-            let scaled: Vec<f32> = beside(map, shown, [1, ATTENTION_SIDE]).iter().map(|v| v / largest).collect();
-            let picture = Picture::new(&scaled, [1, ATTENTION_SIDE, ATTENTION_SIDE * shown])?;
+            let scaled: Vec<f32> = four(map, [1, ATTENTION_SIDE]).iter().map(|v| v / largest).collect();
+            let picture = Picture::new(&scaled, [1, 2 * ATTENTION_SIDE, 2 * ATTENTION_SIDE])?;
             found.image(&format!("attention to the kind, {arm}"), &picture.png(3 * SIDE / ATTENTION_SIDE)?);
         }
         Ok(())
@@ -314,12 +313,12 @@ fn variance(maps: &Tensor) -> f64 {
     mean(&maps.as_slice::<f32>().chunks_exact(ATTENTION_SIDE * ATTENTION_SIDE).map(each).collect::<Vec<_>>())
 }
 
-/// The first images `[channels, side, side]` of a tensor side by side.
-fn beside(images: &Tensor, count: usize, [channels, side]: [usize; 2]) -> Vec<f32> {
+/// The first four images `[channels, side, side]` of a tensor, in two rows.
+fn four(images: &Tensor, [channels, side]: [usize; 2]) -> Vec<f32> {
     let values = images.as_slice::<f32>();
     let line = |(channel, y): (usize, usize)| {
-        let start = move |image: usize| ((image * channels + channel) * side + y) * side;
-        (0..count).flat_map(move |image| &values[start(image)..start(image) + side])
+        let start = move |image: usize| ((image * channels + channel) * side + y % side) * side;
+        (0..2).flat_map(move |column| &values[start(y / side * 2 + column)..][..side])
     };
-    (0..channels).flat_map(|c| (0..side).map(move |y| (c, y))).flat_map(line).copied().collect()
+    (0..channels).flat_map(|c| (0..2 * side).map(move |y| (c, y))).flat_map(line).copied().collect()
 }
