@@ -47,11 +47,16 @@ pub(super) struct Bounds {
 pub(super) enum Walked {
     /// Those whose sign is open: enough for the `relu` itself.
     Open,
+    /// The same, but none of a layer where they are many: for a search that had better cut the box.
+    Few,
     /// All that may be positive: intervals of what follows become narrower, for about twice the work.
     Positive,
     /// Those that have slopes of their own.
     Given,
 }
+
+/// Most operands of one layer that [`Walked::Few`] bounds by walks.
+const FEW: usize = 1024;
 
 /// Fewest walks that are worth a task of their own.
 const WALKS_PER_TASK: usize = 8;
@@ -204,6 +209,9 @@ impl Bounds {
             }
         };
         let open: Vec<(usize, &u32)> = operands.iter().enumerate().filter(open).collect();
+        if walked == Walked::Few && open.len() > FEW {
+            return Vec::new();
+        }
         let bound = |coefficients: &mut Vec<f64>, &(element, &operand): &(usize, &u32)| {
             let slopes = given.get(&(element as u32));
             let mut walk = |sign: f64, slopes: Option<&[Vec<f32>]>| {

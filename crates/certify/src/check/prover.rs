@@ -38,6 +38,16 @@ impl Enclosure {
     }
 }
 
+/// What bounds the left sides of a case's constraints, as written, on a box.
+pub(crate) struct Planes {
+    /// Lower bounds.
+    pub lower: Vec<f64>,
+    /// Slopes of the planes that are nowhere above, `[constraints · inputs]`.
+    pub slopes: Vec<f32>,
+    /// How many operands of activations have an open sign.
+    pub open: usize,
+}
+
 /// A network that refutations are about.
 pub(crate) struct Prover<'a> {
     model: Model,
@@ -59,6 +69,13 @@ impl<'a> Prover<'a> {
     /// The network in the checker's form.
     pub fn network(&self) -> &Network {
         &self.model.network
+    }
+
+    /// Intervals that hold the outputs at one input.
+    pub fn values(&self, input: &[f32]) -> Vec<(f64, f64)> {
+        let point: Vec<(f64, f64)> = input.iter().map(|&x| (f64::from(x), f64::from(x))).collect();
+        let bounds = Bounds::intervals(&self.model, &point);
+        self.model.network.outputs.iter().map(|&o| bounds.of(o)).collect()
     }
 
     /// Intervals over a box of one case, as the checker finds them first.
@@ -85,6 +102,26 @@ impl<'a> Prover<'a> {
         let rule = Rule { slopes: evidence.slopes.as_deref(), splits: &splits.collect::<Vec<_>>() };
         let layers = self.model.network.layers.len();
         Walk { model: &self.model, bounds: &enclosure.0, layers }.lower(&start, rule, &mut Vec::new()) > 0.0
+    }
+
+    /// Planes below the constraints' left sides on a box, one constraint after the other.
+    pub fn planes(&self, case: usize, lower: &[f32], upper: &[f32]) -> Planes {
+        let layers = self.model.network.layers.len();
+        let bounds = Bounds::tightened(&self.model, &self.inside(case, lower, upper), None, Walked::Few);
+        let walk = Walk { model: &self.model, bounds: &bounds, layers };
+        let (mut lower, mut slopes, mut coefficients) = (Vec::new(), Vec::new(), Vec::new());
+        for constraints in &self.property.cases[case].any_of {
+            for k in 0..constraints.len() {
+                let alone: Vec<f32> = (0..constraints.len()).map(|j| f32::from(u8::from(j == k))).collect();
+                let start = combination(&self.model, constraints, &alone);
+                lower.push(walk.lower(&start, Rule { slopes: None, splits: &[] }, &mut coefficients));
+                slopes.extend(coefficients[..self.model.network.inputs].iter().map(|&c| c as f32));
+            }
+        }
+        let network = &self.model.network;
+        let is_open = |&&operand: &&u32| bounds.of(operand).0 < 0.0 && bounds.of(operand).1 > 0.0;
+        let open = (0..network.activations.len()).map(|a| network.operands_of(a).iter().filter(is_open).count()).sum();
+        Planes { lower, slopes, open }
     }
 
     // A box within that of its case.

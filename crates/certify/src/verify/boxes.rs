@@ -1,6 +1,7 @@
 //! Bounds of functionals over many boxes of inputs at once, each with the plane below it.
 
 use super::network::Network;
+use super::query::Row;
 use crate::Result;
 use crate::batched::Batched;
 use perturb_graph::{
@@ -33,14 +34,13 @@ impl Corners {
 /// rounded to nearest: for the search.
 pub(crate) struct BoxBounds {
     batched: Batched,
-    pub rows: usize,
-    pub inputs: usize,
+    constants: Vec<f64>,
 }
 
-/// What the search knows of the functionals on some boxes.
+/// What the search knows of some rows' left sides on some boxes.
 pub(crate) struct BoxesFound {
     /// Lower bounds, `[boxes · rows]`; NaN where nothing is known.
-    pub lower: Vec<f32>,
+    pub lower: Vec<f64>,
     /// Slopes of the planes below, `[boxes · rows · inputs]`.
     pub slopes: Vec<f32>,
     /// How many operands of `relu`s have an open sign, `[boxes]`.
@@ -48,15 +48,20 @@ pub(crate) struct BoxesFound {
 }
 
 impl BoxBounds {
-    /// Compiles bounds of `rows [rows, values of the network]` for `items` boxes at a time.
+    /// Compiles bounds of the left sides of `rows` for `items` boxes at a time.
     ///
     /// # Errors
     /// If a primitive has no rule, or one box needs more than `memory_limit` bytes.
-    pub fn compile(network: &Network, rows: &Tensor, items: usize, memory_limit: u64) -> Result<BoxBounds> {
+    pub fn compile(network: &Network, rows: &[&Row], items: usize, memory_limit: u64) -> Result<BoxBounds> {
         let corners = corners(network)?;
         let (bounder, values) = inner_bounds(network, &corners)?;
-        let count = rows.shape()[0];
-        let lower = bounder.functionals(&values, &Expr::constant(rows.clone()))?.lo;
+        let count = rows.len();
+        let mut matrix = vec![0.0; count * network.width()];
+        for (row, target) in rows.iter().zip(matrix.chunks_mut(network.width())) {
+            row.write(network.outputs, target);
+        }
+        let matrix = Tensor::new([count, network.width()], matrix)?;
+        let lower = bounder.functionals(&values, &Expr::constant(matrix))?.lo;
         let mut planes = Vec::with_capacity(count);
         for row in 0..count {
             // A·(lo + hi)/2 − |A|·(hi − lo)/2: the derivatives by both ends sum to A.
@@ -72,7 +77,7 @@ impl BoxBounds {
         }
         let outputs = [lower, Expr::try_concat(&planes, 0)?, open.reshape([1])];
         let batched = Batched::compile(&outputs, &corners, &[], items, memory_limit, "a box of inputs")?;
-        Ok(BoxBounds { batched, rows: count, inputs: network.inputs() })
+        Ok(BoxBounds { batched, constants: rows.iter().map(|r| r.constant).collect() })
     }
 
     /// Bounds over some boxes.
@@ -85,7 +90,9 @@ impl BoxBounds {
         })?;
         let open_signs = found.pop().unwrap_or_default();
         let slopes = found.pop().unwrap_or_default();
-        Ok(BoxesFound { lower: found.pop().unwrap_or_default(), slopes, open_signs })
+        let lower = found.pop().unwrap_or_default();
+        let constants = self.constants.iter().cycle();
+        Ok(BoxesFound { lower: lower.iter().zip(constants).map(|(&l, c)| f64::from(l) + c).collect(), slopes, open_signs })
     }
 }
 

@@ -3,12 +3,14 @@
 use super::network::Network;
 use super::query::{Case, Row};
 use crate::Result;
+use crate::check::prover::Prover;
 use crate::exact::{Confirmation, confirm};
 use perturb_engine::{Executable, Options};
 use perturb_graph::{DType, Expr, Graph, Interval, Rounding, Tensor, grad, try_interval, vmap};
 use perturb_onnx::vnnlib::Property;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::time::Instant;
 
 /// Points that are evaluated together.
 pub(crate) const POINTS: usize = 64;
@@ -37,19 +39,29 @@ pub(crate) struct Effort {
     pub steps: usize,
 }
 
+/// What encloses a network's outputs at a point.
+enum Values<'a> {
+    /// In the checker's form, which leaves out weights that are 0.
+    Checked(&'a Prover<'a>),
+    /// For networks that have no such form.
+    Compiled(Executable),
+}
+
 /// Executables that evaluate points and move them towards a counterexample.
 pub(crate) struct Falsifier<'a> {
     graph: &'a Graph,
     property: &'a Property,
     forward: Executable,
     descent: Executable,
-    enclosure: Executable,
+    values: Values<'a>,
     shape: Vec<usize>,
     inputs: usize,
     outputs: usize,
     width: usize,
     rows: usize,
     rng: ChaCha8Rng,
+    /// When searches by gradients end, however far they are.
+    pub until: Instant,
 }
 
 impl<'a> Falsifier<'a> {
@@ -60,8 +72,9 @@ impl<'a> Falsifier<'a> {
     pub fn compile(
         (graph, property): (&'a Graph, &'a Property),
         (network, double): (&Network, &Network),
+        prover: Option<&'a Prover<'a>>,
         rows: usize,
-        seed: u64,
+        (seed, until): (u64, Instant),
         options: &Options,
     ) -> Result<Falsifier<'a>> {
         let batched = |e: &Expr| Expr::try_input(e.name().unwrap_or("x"), e.shape().prepend(POINTS), e.dtype());
@@ -91,21 +104,28 @@ impl<'a> Falsifier<'a> {
         let descent = Executable::compile(&outputs, &inputs, options)?;
 
         // What the values are in real arithmetic.
-        let at = Interval::point(&double.input);
-        let exact = try_interval(&[double.values.clone()], &[(double.input.clone(), at)], Rounding::Outward)?.remove(0);
-        let enclosure = Executable::compile(&[exact.lo, exact.hi], &[double.input.clone()], options)?;
+        let values = match prover {
+            Some(prover) => Values::Checked(prover),
+            None => {
+                let at = Interval::point(&double.input);
+                let inputs = [(double.input.clone(), at)];
+                let exact = try_interval(&[double.values.clone()], &inputs, Rounding::Outward)?.remove(0);
+                Values::Compiled(Executable::compile(&[exact.lo, exact.hi], &[double.input.clone()], options)?)
+            }
+        };
         Ok(Falsifier {
             graph,
             property,
             forward,
             descent,
-            enclosure,
+            values,
             shape: shape.to_vec(),
             inputs: network.inputs(),
             outputs: network.outputs,
             width: network.width(),
             rows,
             rng: ChaCha8Rng::seed_from_u64(seed),
+            until,
         })
     }
 
@@ -125,7 +145,8 @@ impl<'a> Falsifier<'a> {
             }
             let found = self.forward.run(&[&self.tensor(POINTS, &batch)?])?;
             let values = found[0].as_slice::<f32>();
-            for (point, values) in batch.chunks(self.inputs).zip(values.chunks(self.width)) {
+            let distinct = chunk.len() / self.inputs;
+            for (point, values) in batch.chunks(self.inputs).zip(values.chunks(self.width)).take(distinct) {
                 let outputs = &values[..self.outputs];
                 let broken = |rows: &Vec<_>| rows.iter().all(|row: &Row| row.at(point, outputs) <= 0.0);
                 for (conjunction, _) in case.conjunctions.iter().enumerate().filter(|(_, rows)| broken(rows)) {
@@ -143,11 +164,16 @@ impl<'a> Falsifier<'a> {
     // Whether it is one in exact arithmetic; where a network has no exact values, by their enclosure in f64.
     fn confirm(&self, case: &Case, witness: &Witness) -> Result<bool> {
         let point: Vec<f64> = witness.inputs.iter().map(|&x| f64::from(x)).collect();
-        let ends = self.enclosure.run(&[&Tensor::new(self.shape.as_slice(), point.clone())?])?;
-        let (lo, hi) = (ends[0].as_slice::<f64>(), ends[1].as_slice::<f64>());
+        let ends: Vec<(f64, f64)> = match &self.values {
+            Values::Checked(prover) => prover.values(&witness.inputs),
+            Values::Compiled(enclosure) => {
+                let ends = enclosure.run(&[&Tensor::new(self.shape.as_slice(), point.clone())?])?;
+                ends[0].as_slice::<f64>().iter().copied().zip(ends[1].as_slice::<f64>().iter().copied()).collect()
+            }
+        };
         // Least and greatest value of a left side; the constant is as written but for a unit in its last place.
         let side = |row: &Row, upper: bool| {
-            let end = |(i, c): (usize, f32)| f64::from(c) * if (c > 0.0) == upper { hi[i] } else { lo[i] };
+            let end = |(i, c): (usize, f32)| f64::from(c) * if (c > 0.0) == upper { ends[i].1 } else { ends[i].0 };
             let terms = row.outputs.iter().map(|&t| end(t));
             let inputs = row.inputs.iter().map(|&(i, c)| f64::from(c) * point[i]);
             let terms: Vec<f64> = terms.chain(inputs).chain([row.constant]).collect();
@@ -189,14 +215,13 @@ impl<'a> Falsifier<'a> {
         case: &Case,
         open: &[usize],
         effort: Effort,
-        stop: &dyn Fn() -> bool,
     ) -> Result<Option<Witness>> {
         if case.inner.iter().any(|(lo, hi)| lo > hi) {
             return Ok(None);
         }
         let items: Vec<usize> = (0..effort.restarts).flat_map(|_| open.iter().copied()).collect();
         for chunk in items.chunks(POINTS) {
-            if stop() {
+            if Instant::now() > self.until {
                 return Ok(None);
             }
             let starts: Vec<f32> = (0..POINTS).flat_map(|_| self.start(case)).collect();
@@ -244,7 +269,7 @@ impl<'a> Falsifier<'a> {
             Ok(Tensor::new(self.shape.as_slice(), case.inner.iter().map(end).collect::<Vec<f32>>())?)
         };
         let (lo, hi) = (inner(|e| e.0)?, inner(|e| e.1)?);
-        for step in 0..steps {
+        for step in (0..steps).take_while(|_| Instant::now() <= self.until) {
             let size = Tensor::scalar(first * 0.01f32.powf(step as f32 / steps as f32));
             let found = self.descent.run(&[&points, &matrix, &constants, &lo, &hi, &size])?;
             let worst = found[0].as_slice::<f32>();

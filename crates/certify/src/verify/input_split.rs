@@ -11,7 +11,6 @@ use super::{End, Watch};
 use crate::Result;
 use crate::check::prover::{self, Prover};
 use crate::proof::Evidence;
-use perturb_graph::Tensor;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
@@ -61,11 +60,19 @@ impl Ord for Open {
 
 /// The executables of a search.
 struct Search<'a> {
+    prover: &'a Prover<'a>,
+    index: usize,
     conjunctions: &'a [Vec<Row>],
     starts: Vec<usize>,
-    constants: Vec<f64>,
-    bounds: BoxBounds,
+    inputs: usize,
+    /// Without it the prover bounds boxes.
+    compiled: Option<BoxBounds>,
 }
+
+/// Most operands of `relu`s for which compiled bounds, which walk from each of them on every box, are worth it. The prover walks
+/// from those only whose sign is open, over the weights only that are not 0, and in `f64`: `nn4sys` has 60,100 of them behind
+/// matrices of which 99.5 % is 0, and weights of 10¹⁰.
+const MOST_OPERANDS: usize = 8192;
 
 /// What bounds say of a conjunction on a box.
 struct Found {
@@ -97,7 +104,7 @@ pub(crate) fn search(
             "a case asks nothing of the outputs: every input of its box is a counterexample".into(),
         ));
     }
-    let search = Search::compile(network, case, watch.settings.memory_limit)?;
+    let search = Search::compile(network, prover, (index, case), watch.settings.memory_limit)?;
     let whole = Corners { lower: case.lower.clone(), upper: case.upper.clone() };
     let all = (0..case.conjunctions.len()).collect();
     let mut heap = BinaryHeap::from([Open { corners: whole, conjunctions: all, bound: f64::NEG_INFINITY, place: 0 }]);
@@ -109,7 +116,7 @@ pub(crate) fn search(
         let round: Vec<Open> = std::iter::from_fn(|| heap.pop()).take(count).collect();
         round.iter().for_each(|_| watch.visited());
         let (mut points, mut cut) = (Vec::new(), Vec::new());
-        let open = search.refute(round, prover, index, tree)?;
+        let open = search.refute(round, tree)?;
         let decide = |(open, worst): &(Open, Found)| {
             let question = Question { prover, index, case, corners: &open.corners };
             if worst.open_signs > MOST_OPEN_SIGNS { Decision::Open } else { question.decide(&open.conjunctions) }
@@ -156,28 +163,41 @@ pub(crate) fn search(
 }
 
 impl<'a> Search<'a> {
-    fn compile(network: &Network, case: &'a Case, memory_limit: u64) -> Result<Search<'a>> {
+    fn compile(
+        network: &Network,
+        prover: &'a Prover<'a>,
+        (index, case): (usize, &'a Case),
+        memory_limit: u64,
+    ) -> Result<Search<'a>> {
         let rows: Vec<&Row> = case.rows().collect();
-        let mut matrix = vec![0.0; rows.len() * network.width()];
-        for (row, target) in rows.iter().zip(matrix.chunks_mut(network.width())) {
-            row.write(network.outputs, target);
+        let operands: usize = network.operands().iter().map(|o| o.shape().count()).sum();
+        let few = operands <= MOST_OPERANDS;
+        let compiled = few.then(|| BoxBounds::compile(network, &rows, ITEMS, memory_limit)).transpose()?;
+        let (conjunctions, starts, inputs) = (case.conjunctions.as_slice(), case.starts(), network.inputs());
+        Ok(Search { prover, index, conjunctions, starts, inputs, compiled })
+    }
+
+    // Bounds of all rows on some boxes.
+    fn bounds(&self, boxes: &[&Corners]) -> Result<BoxesFound> {
+        if let Some(compiled) = &self.compiled {
+            return compiled.run(boxes);
         }
-        let matrix = Tensor::new([rows.len(), network.width()], matrix)?;
-        let constants: Vec<f64> = rows.iter().map(|r| r.constant).collect();
-        let bounds = BoxBounds::compile(network, &matrix, ITEMS, memory_limit)?;
-        Ok(Search { conjunctions: &case.conjunctions, starts: case.starts(), constants, bounds })
+        let planes = |corners: &&Corners| self.prover.planes(self.index, &corners.lower, &corners.upper);
+        let mut found = BoxesFound { lower: Vec::new(), slopes: Vec::new(), open_signs: Vec::new() };
+        for planes in boxes.par_iter().map(planes).collect::<Vec<_>>() {
+            let scales = self.conjunctions.iter().flatten().map(|row| row.scale);
+            let scaled = |slopes: &[f32], scale: f64| slopes.iter().map(|s| s * scale as f32).collect::<Vec<f32>>();
+            found.lower.extend(planes.lower.iter().zip(scales.clone()).map(|(l, scale)| l * scale));
+            found.slopes.extend(planes.slopes.chunks(self.inputs).zip(scales).flat_map(|(s, scale)| scaled(s, scale)));
+            found.open_signs.push(planes.open as f32);
+        }
+        Ok(found)
     }
 
     /// Closes what can be refuted, and returns the boxes on which something stays open, with what is known of the
     /// conjunction that is farthest from being refuted.
-    fn refute(
-        &self,
-        round: Vec<Open>,
-        prover: &Prover<'_>,
-        case: usize,
-        tree: &mut Growing,
-    ) -> Result<Vec<(Open, Found)>> {
-        let bounds = self.bounds.run(&round.iter().map(|o| &o.corners).collect::<Vec<_>>())?;
+    fn refute(&self, round: Vec<Open>, tree: &mut Growing) -> Result<Vec<(Open, Found)>> {
+        let bounds = self.bounds(&round.iter().map(|o| &o.corners).collect::<Vec<_>>())?;
         let found: Vec<Vec<Found>> = round
             .iter()
             .enumerate()
@@ -202,7 +222,7 @@ impl<'a> Search<'a> {
                 });
             }
         }
-        let holds = prover.refuted(case, &questions).into_iter().flatten();
+        let holds = self.prover.refuted(self.index, &questions).into_iter().flatten();
         let proved: HashSet<(usize, usize)> =
             asked.into_iter().zip(holds).filter(|(_, h)| *h).map(|(a, _)| a).collect();
         let mut open_still = Vec::new();
@@ -230,20 +250,20 @@ impl<'a> Search<'a> {
 
     // The best combination of a conjunction's constraints on a box, by the planes of the search.
     fn found(&self, item: usize, corners: &Corners, conjunction: usize, bounds: &BoxesFound) -> Found {
-        let rows = self.starts[conjunction]..self.starts[conjunction + 1];
+        let (rows, all) = (self.starts[conjunction]..self.starts[conjunction + 1], self.starts[self.conjunctions.len()]);
         let radius: Vec<f32> = corners.lower.iter().zip(&corners.upper).map(|(l, u)| 0.5 * u - 0.5 * l).collect();
         let slopes: Vec<&[f32]> = rows
             .clone()
             .map(|r| {
-                let start = (item * self.bounds.rows + r) * self.bounds.inputs;
-                &bounds.slopes[start..start + self.bounds.inputs]
+                let start = (item * all + r) * self.inputs;
+                &bounds.slopes[start..start + self.inputs]
             })
             .collect();
         let middle: Vec<f64> = rows
             .zip(&slopes)
             .map(|(r, s)| {
                 let reach: f64 = s.iter().zip(&radius).map(|(a, r)| f64::from(a.abs()) * f64::from(*r)).sum();
-                f64::from(bounds.lower[item * self.bounds.rows + r]) + self.constants[r] + reach
+                bounds.lower[item * all + r] + reach
             })
             .collect();
         let (weights, least) = Planes { middle: &middle, slopes: slopes.clone(), radius: &radius }.best();

@@ -40,6 +40,12 @@ use tree::Forest;
 /// Networks of at most as many inputs are split along their inputs unless told otherwise.
 const FEW_INPUTS: usize = 20;
 
+/// Share of the time after which the attacks before any bound end.
+const FIRST_ATTACKS: f64 = 0.1;
+
+/// Longer limits are as good as none, and may lie beyond what a clock can show.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Along what a search splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Branching {
@@ -152,6 +158,11 @@ impl Watch<'_> {
         (self.most.get() > most).then(|| End::Unknown(format!("more than {most} subdomains are open")))
     }
 
+    /// When a share of the time is used up.
+    pub fn at(&self, share: f64) -> Instant {
+        self.started + self.settings.timeout.mul_f64(share)
+    }
+
     /// Time since the search began.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
@@ -219,7 +230,7 @@ pub fn verify(
         return Err(CertifyError::Model { reason });
     }
     let watch = Watch {
-        settings: *settings,
+        settings: Settings { timeout: settings.timeout.min(LONGEST), ..*settings },
         started: Instant::now(),
         subdomains: Cell::new(0),
         most: Cell::new(0),
@@ -247,19 +258,21 @@ fn decide(
     let prover = Prover::new(graph, property);
     let rows = query.cases.iter().flat_map(|c| &c.conjunctions).map(Vec::len).max().unwrap_or(0).max(1);
     let options = Options { memory_limit: watch.settings.memory_limit };
-    let mut falsifier = Falsifier::compile((graph, property), (single, &double), rows, watch.settings.seed, &options)?;
-    let late = || watch.late();
+    let known = prover.as_ref().ok();
+    let first = (watch.settings.seed, watch.at(FIRST_ATTACKS));
+    let mut falsifier = Falsifier::compile((graph, property), (single, &double), known, rows, first, &options)?;
     for (index, case) in query.cases.iter().enumerate() {
         let points = falsifier.random(case, 256);
         let all: Vec<usize> = (0..case.conjunctions.len()).collect();
         let found = match falsifier.check(index, case, &points)? {
-            None => falsifier.descend(index, case, &all, Effort { restarts: 5, steps: 50 }, &late)?,
+            None => falsifier.descend(index, case, &all, Effort { restarts: 5, steps: 50 })?,
             found => found,
         };
         if let Some(witness) = found {
             return Ok(Verdict::Sat(witness));
         }
     }
+    falsifier.until = watch.at(1.0);
     for (index, case) in query.cases.iter().enumerate() {
         watch.cases.set((index, query.cases.len()));
         let by_inputs = match watch.settings.branching {

@@ -146,7 +146,7 @@ pub(crate) fn search(
         return Ok(End::Sat(witness));
     }
     let conjunctions: Vec<usize> = open.iter().map(|s| s.conjunction).collect();
-    if let Some(witness) = falsifier.descend(index, case, &conjunctions, EFFORT, &|| watch.late())? {
+    if let Some(witness) = falsifier.descend(index, case, &conjunctions, EFFORT)? {
         return Ok(End::Sat(witness));
     }
     let until = watch.elapsed() + watch.settings.timeout.mul_f64(NARROWING);
@@ -174,7 +174,7 @@ pub(crate) fn search(
             }
             let open: BTreeSet<usize> = heap.iter().map(|w| w.halves[0].conjunction).collect();
             let open: Vec<usize> = open.into_iter().collect();
-            if let Some(witness) = falsifier.descend(index, case, &open, EFFORT, &|| watch.late())? {
+            if let Some(witness) = falsifier.descend(index, case, &open, EFFORT)? {
                 return Ok(End::Sat(witness));
             }
             attacking += watch.elapsed() - now;

@@ -4,6 +4,7 @@ use super::index::{axes_of, for_each_index, places};
 use super::{Lowering, Operand, Reason, Value, finite};
 use crate::check::network::{Affine, Kind, ZERO};
 use perturb_graph::{Convolution, DotDims, Expr, Slot};
+use std::ops::Range;
 
 impl Lowering {
     /// Rows that share their sources: one block for each place along the batch and the free axes of what varies.
@@ -29,13 +30,18 @@ impl Lowering {
         let mut affine = Affine::new(node.shape().count());
         let batches = places(0, &varying[0]).into_iter().zip(places(0, &fixed[0]));
         for (batch, (from, constant)) in batches.enumerate() {
-            let rows = free[1].iter().flat_map(|&row| places(constant + row, &fixed[2]));
-            let weights = affine.add_weights(rows.map(|p| constants[p]).collect::<Vec<_>>());
-            for (place, &start) in free[0].iter().enumerate() {
-                let elements = places(from + start, &varying[2]).into_iter().map(|p| value.elements[p]);
-                let sources = affine.add_sources(elements);
-                let (first, step) = if left { (place * others, 1) } else { (place, own) };
-                affine.add_block(batch * own * others + first, step, others, sources, weights);
+            let along = places(0, &fixed[2]);
+            let weight = |row: usize, k: usize| constants[constant + free[1][row] + along[k]];
+            for Run { rows, terms } in runs(others, along.len(), weight) {
+                let all = rows.clone().flat_map(|row| terms.iter().map(move |&k| weight(row, k)));
+                let weights = affine.add_weights(all.collect::<Vec<_>>());
+                for (place, &start) in free[0].iter().enumerate() {
+                    let elements = places(from + start, &varying[2]);
+                    let sources = affine.add_sources(terms.iter().map(|&k| value.elements[elements[k]]));
+                    let (first, step) =
+                        if left { (place * others + rows.start, 1) } else { (rows.start * own + place, own) };
+                    affine.add_block(batch * own * others + first, step, rows.len(), sources, weights);
+                }
             }
         }
         Ok(self.push(Kind::Affine(affine)))
@@ -73,6 +79,33 @@ impl Lowering {
         }
         Ok(self.push(Kind::Affine(affine)))
     }
+}
+
+/// Neighbouring rows of a constant factor, and which of their terms are summed: those of weight 0 add nothing.
+struct Run {
+    rows: Range<usize>,
+    terms: Vec<usize>,
+}
+
+/// A constant of which at least this share is 0 is taken apart into its other weights.
+const SPARSE: f64 = 0.75;
+
+// All rows with all terms; of a sparse constant, as many neighbours as have their terms in common.
+fn runs(rows: usize, terms: usize, weight: impl Fn(usize, usize) -> f64) -> Vec<Run> {
+    let of = |row: usize| (0..terms).filter(|&k| weight(row, k) != 0.0).collect::<Vec<usize>>();
+    let others: usize = (0..rows).map(|row| (0..terms).filter(|&k| weight(row, k) != 0.0).count()).sum();
+    if others as f64 > (1.0 - SPARSE) * (rows * terms) as f64 {
+        return vec![Run { rows: 0..rows, terms: (0..terms).collect() }];
+    }
+    let mut runs: Vec<Run> = Vec::new();
+    for row in 0..rows {
+        let terms = of(row);
+        match runs.last_mut() {
+            Some(run) if run.terms == terms => run.rows.end = row + 1,
+            _ => runs.push(Run { rows: row..row + 1, terms }),
+        }
+    }
+    runs
 }
 
 // Where a window's element meets an image: `None` outside of it.
