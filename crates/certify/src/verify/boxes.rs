@@ -92,7 +92,11 @@ impl BoxBounds {
         let slopes = found.pop().unwrap_or_default();
         let lower = found.pop().unwrap_or_default();
         let constants = self.constants.iter().cycle();
-        Ok(BoxesFound { lower: lower.iter().zip(constants).map(|(&l, c)| f64::from(l) + c).collect(), slopes, open_signs })
+        Ok(BoxesFound {
+            lower: lower.iter().zip(constants).map(|(&l, c)| f64::from(l) + c).collect(),
+            slopes,
+            open_signs,
+        })
     }
 }
 

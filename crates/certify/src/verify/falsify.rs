@@ -209,13 +209,7 @@ impl<'a> Falsifier<'a> {
     ///
     /// # Errors
     /// If an executable fails.
-    pub fn descend(
-        &mut self,
-        index: usize,
-        case: &Case,
-        open: &[usize],
-        effort: Effort,
-    ) -> Result<Option<Witness>> {
+    pub fn descend(&mut self, index: usize, case: &Case, open: &[usize], effort: Effort) -> Result<Option<Witness>> {
         if case.inner.iter().any(|(lo, hi)| lo > hi) {
             return Ok(None);
         }

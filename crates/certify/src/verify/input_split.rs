@@ -250,7 +250,8 @@ impl<'a> Search<'a> {
 
     // The best combination of a conjunction's constraints on a box, by the planes of the search.
     fn found(&self, item: usize, corners: &Corners, conjunction: usize, bounds: &BoxesFound) -> Found {
-        let (rows, all) = (self.starts[conjunction]..self.starts[conjunction + 1], self.starts[self.conjunctions.len()]);
+        let (rows, all) =
+            (self.starts[conjunction]..self.starts[conjunction + 1], self.starts[self.conjunctions.len()]);
         let radius: Vec<f32> = corners.lower.iter().zip(&corners.upper).map(|(l, u)| 0.5 * u - 0.5 * l).collect();
         let slopes: Vec<&[f32]> = rows
             .clone()

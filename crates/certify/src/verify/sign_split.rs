@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// Ascent at the root, and below it.
 const AT_ROOT: Rates = Rates { slopes: 0.1, multipliers: 0.1, decay: 0.98, steps: 100 };
-const BELOW: Rates = Rates { slopes: 0.02, multipliers: 0.05, decay: 0.95, steps: 20 };
+const BELOW: Rates = Rates { slopes: 0.02, multipliers: 0.05, decay: 0.95, steps: 10 };
 /// Share of the time that narrowing the bounds inside may take.
 const NARROWING: f64 = 0.2;
 /// Attacks before branching, and now and then.
@@ -33,9 +33,10 @@ const ATTACKS: f64 = 0.1;
 const MOST_ITEMS: usize = 64;
 /// Subdomains proved together.
 const PROVED: usize = 16;
-/// Subdomains that are split together, between looks at the clock, and halves whose inner bounds are computed together.
+/// Subdomains that are split together, between looks at the clock.
 const TOGETHER: usize = 16;
-const NARROWED: usize = 16;
+/// Halves whose inner bounds are computed together: each is many walks, so that more at once would gain nothing.
+const NARROWED: usize = 2;
 
 /// A subdomain that waits, and the halves of it to look at.
 struct Waiting {

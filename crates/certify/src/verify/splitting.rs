@@ -4,10 +4,11 @@ use super::narrowing::Narrowing;
 use super::subdomain::{Layout, Subdomain};
 use crate::Result;
 
-/// Splits that are tried for a subdomain before one is taken.
+/// Splits that are tried for a subdomain before one is taken; fewer where each trial computes inner bounds anew.
 const CANDIDATES: usize = 3;
+const NARROWED_CANDIDATES: usize = 1;
 /// Trials of a layer's splits before its mean gain is believed.
-const RELIABLE: u32 = 8;
+const RELIABLE: u32 = 4;
 
 /// Chooses splits by the bounds of both halves (filtered smart branching: De Palma et al. 2021). Where signs narrow the inner
 /// bounds of later layers, halves are narrowed before they are compared, and each layer has candidates: early
@@ -96,12 +97,11 @@ impl<'a> Splitter<'a> {
             all.truncate(CANDIDATES);
             return all;
         }
-        let most = CANDIDATES.div_ceil(self.layout.layers());
-        let some_each = (0..self.layout.layers()).flat_map(|l| each(l, most));
+        let some_each = (0..self.layout.layers()).flat_map(|l| each(l, NARROWED_CANDIDATES));
         let (mut known, mut chosen): (Vec<Candidate>, Vec<Candidate>) =
             some_each.partition(|c| self.gains[c.layer].trials >= RELIABLE);
         known.sort_by(|a, b| self.promise(b).total_cmp(&self.promise(a)));
-        chosen.extend(known.into_iter().take(CANDIDATES));
+        chosen.extend(known.into_iter().take(NARROWED_CANDIDATES));
         chosen
     }
 
