@@ -215,3 +215,30 @@ fn outputs_at(network: &Graph, point: &[f32]) -> Vec<f64> {
     let feed = (input.clone(), Tensor::new(input.shape(), point.to_vec()).unwrap());
     perturb_graph::eval(&network.output_exprs(), &[feed]).unwrap().remove(0).to_f64_vec()
 }
+
+// The mean of |x − t| over a grid of t in [−1, 1] is (1 + x²)/2, as 9,000 `relu`s behind and before matrices that are mostly 0 in
+// the last layer: too many for compiled bounds, so that the prover's own bounds guide the cuts.
+#[test]
+fn networks_of_very_many_operands_are_decided_by_the_provers_bounds() {
+    let (count, spread) = (4_500, 40);
+    let x = Expr::input("x", [1, 1], DType::F32);
+    let grid = |k: usize| -1.0 + 2.0 * k as f32 / (count - 1) as f32;
+    let slopes = (0..2 * count).map(|k| if k < count { 1.0 } else { -1.0 }).collect();
+    let shifts = (0..2 * count).map(|k| if k < count { -grid(k) } else { grid(k - count) }).collect();
+    let first = Expr::constant(Tensor::new([1, 2 * count], slopes).unwrap());
+    let bias = Expr::constant(Tensor::new([2 * count], shifts).unwrap());
+    // Each of the next layer's units sums its own share.
+    let mut sums = vec![0.0f32; 2 * count * spread];
+    (0..2 * count).for_each(|k| sums[k * spread + k % spread] = 1.0 / count as f32);
+    let second = Expr::constant(Tensor::new([2 * count, spread], sums).unwrap());
+    let ones = Expr::constant(Tensor::full([spread, 1], 1.0f32));
+    let y = x.matmul(&first).add(&bias).relu().matmul(&second).relu().matmul(&ones);
+    let network = Graph::new(vec![x], vec![("y".into(), y)]).unwrap();
+    for (limit, truth) in [("0.49", true), ("0.501", false)] {
+        let property = Property::parse(&format!(
+            "(declare-const X_0 Real) (declare-const Y_0 Real)
+             (assert (>= X_0 -1)) (assert (<= X_0 1)) (assert (<= Y_0 {limit}))"
+        ));
+        assert!(decides(limit, &network, &property.unwrap(), truth, Branching::Inputs), "y <= {limit}: undecided");
+    }
+}

@@ -145,3 +145,49 @@ fn no_point_of_a_subdomain_is_below_its_bound() {
     }
     assert!(met > 10_000, "{met}");
 }
+
+// Of a sparse constant the weights other than 0 are kept, once each, and all results are what they were. Neighbouring rows may have
+// their places in common or not.
+#[test]
+fn sparse_constants_lose_zeros_and_nothing_else() {
+    for seed in 0..60 {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let (inputs, results) = (rng.random_range(8..20), rng.random_range(1..12));
+        let (mut matrix, mut places) = (vec![0.0f32; inputs * results], Vec::new());
+        for row in matrix.chunks_mut(inputs) {
+            if rng.random_range(0..3) > 0 {
+                places = (0..rng.random_range(0..=inputs / 4)).map(|_| rng.random_range(0..inputs)).collect();
+            }
+            places.iter().for_each(|&k| row[k] = rng.random_range(0.5f32..1.0));
+        }
+        let count = matrix.iter().filter(|w| **w != 0.0).count();
+        let constant = Expr::constant(Tensor::new([results, inputs], matrix.clone()).unwrap());
+        let (x, y) = if seed % 2 == 0 {
+            let x = Expr::input("x", [inputs, 3], DType::F32);
+            (x.clone(), constant.matmul(&x))
+        } else {
+            let x = Expr::input("x", [3, inputs], DType::F32);
+            (x.clone(), x.matmul(&constant.transpose(&[1, 0])))
+        };
+        let graph = Graph::new(vec![x], vec![("y".into(), y)]).unwrap();
+        let network = lower(&graph).unwrap();
+        let kept: usize =
+            network.layers.iter().map(|l| if let Kind::Affine(a) = &l.kind { a.weights.len() } else { 0 }).sum();
+        assert_eq!(kept, count, "seed {seed}");
+        let point: Vec<f64> = (0..3 * inputs).map(|_| f64::from(rng.random_range(-1.0f32..1.0))).collect();
+        let values = evaluate(&network, &point);
+        for (row, weights) in matrix.chunks(inputs).enumerate() {
+            for column in 0..3 {
+                let (at, output) = if seed % 2 == 0 {
+                    ((column, 3), row * 3 + column)
+                } else {
+                    ((column * inputs, 1), column * results + row)
+                };
+                let terms = weights.iter().enumerate().map(|(k, &w)| f64::from(w) * point[at.0 + k * at.1]);
+                let exact: f64 = terms.sum();
+                let found = values[network.outputs[output] as usize];
+                assert!((found - exact).abs() < 1e-12, "seed {seed}, {row}, {column}: {found} and {exact}");
+            }
+        }
+    }
+}
