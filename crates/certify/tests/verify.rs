@@ -223,8 +223,8 @@ fn networks_of_very_many_operands_are_decided_by_the_provers_bounds() {
     let (count, spread) = (4_500, 40);
     let x = Expr::input("x", [1, 1], DType::F32);
     let grid = |k: usize| -1.0 + 2.0 * k as f32 / (count - 1) as f32;
-    let slopes = (0..2 * count).map(|k| if k < count { 1.0 } else { -1.0 }).collect();
-    let shifts = (0..2 * count).map(|k| if k < count { -grid(k) } else { grid(k - count) }).collect();
+    let slopes: Vec<f32> = (0..2 * count).map(|k| if k < count { 1.0 } else { -1.0 }).collect();
+    let shifts: Vec<f32> = (0..2 * count).map(|k| if k < count { -grid(k) } else { grid(k - count) }).collect();
     let first = Expr::constant(Tensor::new([1, 2 * count], slopes).unwrap());
     let bias = Expr::constant(Tensor::new([2 * count], shifts).unwrap());
     // Each of the next layer's units sums its own share.
