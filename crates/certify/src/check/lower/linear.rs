@@ -93,8 +93,8 @@ const SPARSE: f64 = 0.75;
 // All rows with all terms; of a sparse constant, as many neighbours as have their terms in common.
 fn runs(rows: usize, terms: usize, weight: impl Fn(usize, usize) -> f64) -> Vec<Run> {
     let of = |row: usize| (0..terms).filter(|&k| weight(row, k) != 0.0).collect::<Vec<usize>>();
-    let others: usize = (0..rows).map(|row| (0..terms).filter(|&k| weight(row, k) != 0.0).count()).sum();
-    if others as f64 > (1.0 - SPARSE) * (rows * terms) as f64 {
+    let kept: usize = (0..rows).map(|row| of(row).len()).sum();
+    if kept as f64 > (1.0 - SPARSE) * (rows * terms) as f64 {
         return vec![Run { rows: 0..rows, terms: (0..terms).collect() }];
     }
     let mut runs: Vec<Run> = Vec::new();
