@@ -186,13 +186,22 @@ impl Problem {
 
 // The network's only input and output.
 pub(crate) fn single_example(graph: &Graph) -> Result<(Expr, Expr)> {
+    let (input, output) = one_of_each(graph)?;
+    if let Some(other) = [&input, &output].into_iter().find(|e| e.dtype() != DType::F32) {
+        let reason = format!("it computes in {}, but bounds are computed in f32: convert it", other.dtype());
+        return CertifyError::model(reason);
+    }
+    Ok((input, output))
+}
+
+/// The one input and the one output of a graph.
+///
+/// # Errors
+/// If it has others.
+pub(crate) fn one_of_each(graph: &Graph) -> Result<(Expr, Expr)> {
     let ([input], [(_, output)]) = (&graph.inputs[..], &graph.outputs[..]) else {
         let (i, o) = (graph.inputs.len(), graph.outputs.len());
         return CertifyError::model(format!("it has {i} inputs and {o} outputs, and certificates are for one of each"));
     };
-    if let Some(other) = [input, output].into_iter().find(|e| e.dtype() != DType::F32) {
-        let reason = format!("it computes in {}, but bounds are computed in f32: convert it", other.dtype());
-        return CertifyError::model(reason);
-    }
     Ok((input.clone(), output.clone()))
 }

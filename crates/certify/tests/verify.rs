@@ -242,3 +242,26 @@ fn networks_of_very_many_operands_are_decided_by_the_provers_bounds() {
         assert!(decides(limit, &network, &property.unwrap(), truth, Branching::Inputs), "y <= {limit}: undecided");
     }
 }
+
+// Weights 1 ± 10⁻⁹ are 1 in `f32`: rounded, both properties would be decided the other way round.
+#[test]
+fn weights_in_f64_are_not_rounded() {
+    for branching in [Branching::Inputs, Branching::Signs] {
+        for (weight, limit, truth) in [(1.0 + 1e-9, "1.0000000005", false), (1.0 - 1e-9, "0.9999999995", true)] {
+            let x = Expr::input("x", [1, 2], DType::F64);
+            let first = Expr::constant(Tensor::new([2, 2], vec![weight, 0.5, 0.0, -weight]).unwrap());
+            let second = Expr::constant(Tensor::new([2, 1], vec![1.0f64, 0.0]).unwrap());
+            let y = x.matmul(&first).relu().matmul(&second);
+            let network = Graph::new(vec![x], vec![("y".into(), y)]).unwrap();
+            let property = Property::parse(&format!(
+                "(declare-const X_0 Real) (declare-const X_1 Real) (declare-const Y_0 Real)
+                 (assert (>= X_0 -1)) (assert (<= X_0 1)) (assert (>= X_1 -1)) (assert (<= X_1 1))
+                 (assert (>= Y_0 {limit}))"
+            ))
+            .unwrap();
+            // What is decided is right; that the true property is proved shows that the weights were seen at all.
+            let decided = decides(&format!("{weight}"), &network, &property, truth, branching);
+            assert!(decided || !truth, "{weight}, {branching:?}: undecided");
+        }
+    }
+}

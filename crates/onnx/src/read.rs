@@ -1,5 +1,7 @@
 //! Reads an ONNX file into its messages and checks what can be checked without looking at nodes.
 
+use crate::declared::element_types;
+use crate::decode::Code;
 use crate::error::{OnnxError, Result};
 use crate::proto::ModelProto;
 use prost::Message;
@@ -26,6 +28,12 @@ pub struct OnnxModel {
 }
 
 impl OnnxModel {
+    /// Whether an input, a weight or a constant is in `f64`, which reading it as `f32` would round.
+    pub fn has_doubles(&self) -> bool {
+        let graph = self.proto.graph.as_ref();
+        graph.is_some_and(|graph| element_types(graph).values().any(|code| *code == Code::F64))
+    }
+
     /// Reads `path`; a name that ends in `.gz` is decompressed.
     ///
     /// # Errors

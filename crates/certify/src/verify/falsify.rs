@@ -22,7 +22,7 @@ pub(crate) const FAR: f32 = 0.1;
 pub struct Witness {
     /// The network's input, row-major.
     pub inputs: Vec<f32>,
-    /// The network's output there, as computed in `f32`.
+    /// The network's output there: as computed in `f32`, or of a network in `f64` as enclosed and then rounded to `f32`.
     pub outputs: Vec<f32>,
     /// Index of the property's case.
     pub case: usize,
@@ -59,6 +59,8 @@ pub(crate) struct Falsifier<'a> {
     outputs: usize,
     width: usize,
     rows: usize,
+    /// Whether the executables compute with weights that were rounded to `f32`.
+    rounded: bool,
     rng: ChaCha8Rng,
     /// When searches by gradients end, however far they are.
     pub until: Instant,
@@ -124,6 +126,7 @@ impl<'a> Falsifier<'a> {
             outputs: network.outputs,
             width: network.width(),
             rows,
+            rounded: network.rounded,
             rng: ChaCha8Rng::seed_from_u64(seed),
             until,
         })
@@ -153,7 +156,7 @@ impl<'a> Falsifier<'a> {
                     let witness =
                         Witness { inputs: point.to_vec(), outputs: outputs.to_vec(), case: index, conjunction };
                     if self.confirm(case, &witness)? {
-                        return Ok(Some(witness));
+                        return Ok(Some(Witness { outputs: self.outputs_of(&witness)?, ..witness }));
                     }
                 }
             }
@@ -164,13 +167,7 @@ impl<'a> Falsifier<'a> {
     // Whether it is one in exact arithmetic; where a network has no exact values, by their enclosure in f64.
     fn confirm(&self, case: &Case, witness: &Witness) -> Result<bool> {
         let point: Vec<f64> = witness.inputs.iter().map(|&x| f64::from(x)).collect();
-        let ends: Vec<(f64, f64)> = match &self.values {
-            Values::Checked(prover) => prover.values(&witness.inputs),
-            Values::Compiled(enclosure) => {
-                let ends = enclosure.run(&[&Tensor::new(self.shape.as_slice(), point.clone())?])?;
-                ends[0].as_slice::<f64>().iter().copied().zip(ends[1].as_slice::<f64>().iter().copied()).collect()
-            }
-        };
+        let ends = self.enclosed(&witness.inputs)?;
         // Least and greatest value of a left side; the constant is as written but for a unit in its last place.
         let side = |row: &Row, upper: bool| {
             let end = |(i, c): (usize, f32)| f64::from(c) * if (c > 0.0) == upper { ends[i].1 } else { ends[i].0 };
@@ -189,6 +186,27 @@ impl<'a> Falsifier<'a> {
             Ok(Confirmation::Not { .. }) => Ok(false),
             Ok(Confirmation::Undecided { .. }) | Err(_) => Ok(rows.iter().all(|row| side(row, true) < 0.0)),
         }
+    }
+
+    // Intervals that hold the outputs at a point.
+    fn enclosed(&self, point: &[f32]) -> Result<Vec<(f64, f64)>> {
+        match &self.values {
+            Values::Checked(prover) => Ok(prover.values(point)),
+            Values::Compiled(enclosure) => {
+                let point = point.iter().map(|&x| f64::from(x)).collect();
+                let ends = enclosure.run(&[&Tensor::new(self.shape.as_slice(), point)?])?;
+                Ok(ends[0].as_slice::<f64>().iter().copied().zip(ends[1].as_slice::<f64>().iter().copied()).collect())
+            }
+        }
+    }
+
+    // What a counterexample's outputs are said to be.
+    fn outputs_of(&self, witness: &Witness) -> Result<Vec<f32>> {
+        if !self.rounded {
+            return Ok(witness.outputs.clone());
+        }
+        let ends = self.enclosed(&witness.inputs)?;
+        Ok(ends[..self.outputs].iter().map(|(lo, hi)| (0.5 * lo + 0.5 * hi) as f32).collect())
     }
 
     /// Random points of the box, and its middle.

@@ -186,7 +186,8 @@ impl Watch<'_> {
     }
 }
 
-/// Decides whether `property` has no counterexample among the outputs of `network`, a graph for one example.
+/// Decides whether `property` has no counterexample among the outputs of `network`, a graph for one example in `f32` or `f64`. It
+/// is about the function with the weights as they are there, in real arithmetic.
 ///
 /// ```
 /// use perturb_certify::verify::{Settings, Verdict, verify};
@@ -220,7 +221,7 @@ pub fn verify(
     report: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome> {
     let query = Query::new(property)?;
-    let single = Network::new(network, query.mentions_inputs())?;
+    let (single, double) = Network::both(network, query.mentions_inputs())?;
     if (single.inputs(), single.outputs) != (property.inputs, property.outputs) {
         let (x, y) = (single.inputs(), single.outputs);
         let reason = format!(
@@ -238,7 +239,7 @@ pub fn verify(
         report: RefCell::new(Box::new(report)),
     };
     let mut proof = Proof { cases: Vec::new() };
-    let verdict = decide((network, property), &single, &query, &watch, &mut proof)?;
+    let verdict = decide((network, property), (&single, &double), &query, &watch, &mut proof)?;
     let kept = settings.proof && verdict == Verdict::Unsat;
     let (subdomains, seconds) = (watch.subdomains.get(), watch.started.elapsed().as_secs_f64());
     Ok(Outcome { verdict, proof: kept.then_some(proof), subdomains, seconds })
@@ -246,7 +247,7 @@ pub fn verify(
 
 fn decide(
     (graph, property): (&Graph, &Property),
-    single: &Network,
+    (single, double): (&Network, &Network),
     query: &Query,
     watch: &Watch<'_>,
     proof: &mut Proof,
@@ -254,13 +255,12 @@ fn decide(
     if watch.late() {
         return Ok(Verdict::Timeout);
     }
-    let double = single.in_double()?;
     let prover = Prover::new(graph, property);
     let rows = query.cases.iter().flat_map(|c| &c.conjunctions).map(Vec::len).max().unwrap_or(0).max(1);
     let options = Options { memory_limit: watch.settings.memory_limit };
     let known = prover.as_ref().ok();
     let first = (watch.settings.seed, watch.at(FIRST_ATTACKS));
-    let mut falsifier = Falsifier::compile((graph, property), (single, &double), known, rows, first, &options)?;
+    let mut falsifier = Falsifier::compile((graph, property), (single, double), known, rows, first, &options)?;
     for (index, case) in query.cases.iter().enumerate() {
         let points = falsifier.random(case, 256);
         let all: Vec<usize> = (0..case.conjunctions.len()).collect();
@@ -285,7 +285,8 @@ fn decide(
             let prover = prover.as_ref().map_err(|e| e.clone())?;
             input_split::search(single, prover, index, case, &mut falsifier, &mut forest.trees[0], watch)?
         } else {
-            sign_split::search(single, &double, index, case, &mut falsifier, &mut forest, watch)?
+            let exact = if single.rounded { Some(prover.as_ref().map_err(|e| e.clone())?) } else { None };
+            sign_split::search((single, double, exact), (index, case), &mut falsifier, &mut forest, watch)?
         };
         match end {
             // Whatever a search thinks: what it lost sight of is not refuted.

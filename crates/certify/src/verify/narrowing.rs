@@ -30,7 +30,8 @@ struct Layer {
 impl<'a> Narrowing<'a> {
     /// Compiles walks, rounded outward, for `items` subdomains at a time: for each layer those elements that have slopes of
     /// their own, with these slopes. `None` if there are none, other nodes than activations are nonlinear, the operand of
-    /// one does not depend on all those before it, the walks' constants would need too much memory, or it is `late`. Also
+    /// one does not depend on all those before it, the walks' constants would need too much memory, weights were rounded to `f32`
+    /// (what the walks find would not hold for the network as given), or it is `late`. Also
     /// `None` for convolutions: there one sign narrows little and all walks cost much (`oval21`'s cifar_base_kw, image
     /// 5303: 4,440 subdomains in 10 s without; of 980 in 30 s with narrowing none was the last), and for sigmoid and tanh, of
     /// which every element is relaxed (`eran`'s image 3991: proved after 842 subdomains in 13 s without, open after 88 in 22 s
@@ -49,7 +50,7 @@ impl<'a> Narrowing<'a> {
         let convolves =
             topological(std::slice::from_ref(&network.values)).iter().any(|n| matches!(n.op(), Op::Conv(_)));
         let curves = network.free_slopes().iter().any(|free| free.both);
-        if convolves || curves || constants(network, slopes) > MOST_CONSTANTS {
+        if network.rounded || convolves || curves || constants(network, slopes) > MOST_CONSTANTS {
             return Ok(None);
         }
         let graph = Graph::new(vec![network.input.clone()], vec![("values".into(), network.values.clone())])?;

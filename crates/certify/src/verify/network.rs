@@ -16,18 +16,32 @@ pub(crate) struct Network {
     /// The nodes whose relaxation has free slopes (`relu`, `sigmoid`, `tanh`) and that depend on the input, in topological
     /// order.
     pub activations: Vec<Expr>,
+    /// Whether weights were rounded to `f32`: then nothing that is proved of it holds for the network as given.
+    pub rounded: bool,
 }
 
 impl Network {
+    /// A network in `f32` and the same in `f64`, in which weights are what they are in `graph`. If that computes in `f64`, the first
+    /// may have other weights, so that nothing proved of it holds for the network.
+    ///
     /// # Errors
-    /// If `graph` has not one `f32` input and one `f32` output that depends on it.
-    pub fn new(graph: &Graph, with_inputs: bool) -> Result<Network> {
-        let (input, output) = crate::problem::single_example(graph)?;
+    /// If `graph` has not one input and one output that depends on it, both of `f32` or both of `f64`.
+    pub fn both(graph: &Graph, with_inputs: bool) -> Result<(Network, Network)> {
+        if graph.inputs.iter().chain(graph.outputs.iter().map(|(_, o)| o)).all(|e| e.dtype() == DType::F64) {
+            let double = Network::new(crate::problem::one_of_each(graph)?, with_inputs)?;
+            return Ok((Network { rounded: true, ..double.in_type(DType::F32)? }, double));
+        }
+        let single = Network::new(crate::problem::single_example(graph)?, with_inputs)?;
+        let double = single.in_type(DType::F64)?;
+        Ok((single, double))
+    }
+
+    fn new((input, output): (Expr, Expr), with_inputs: bool) -> Result<Network> {
         let flat = |e: &Expr| e.try_reshape([e.shape().count()]);
         let outputs = output.shape().count();
         let values = flat(&output)?;
         let values = if with_inputs { Expr::try_concat(&[values, flat(&input)?], 0)? } else { values };
-        let network = Network { input, values, outputs, activations: Vec::new() };
+        let network = Network { input, values, outputs, activations: Vec::new(), rounded: false };
         let varying = perturb_graph::dependents(std::slice::from_ref(&network.values), &[network.input.clone()]);
         if !varying.contains(&network.values.id()) {
             return CertifyError::model("its output does not depend on its input");
@@ -37,20 +51,18 @@ impl Network {
         Ok(Network { activations: order.into_iter().filter(is_activation).collect(), ..network })
     }
 
-    /// The same function in `f64`: weights keep their values, and everything is computed in more digits.
-    ///
-    /// # Errors
-    /// If a primitive does not work in `f64`.
-    pub fn in_double(&self) -> Result<Network> {
+    // The same layers in another type: all weights and all that is computed.
+    fn in_type(&self, dtype: DType) -> Result<Network> {
         let mut all = self.activations.clone();
         all.extend([self.values.clone(), self.input.clone()]);
-        let double = in_double(&all)?;
+        let converted = in_type(&all, dtype)?;
         let count = self.activations.len();
         Ok(Network {
-            input: double[count + 1].clone(),
-            values: double[count].clone(),
+            input: converted[count + 1].clone(),
+            values: converted[count].clone(),
             outputs: self.outputs,
-            activations: double[..count].to_vec(),
+            activations: converted[..count].to_vec(),
+            rounded: self.rounded,
         })
     }
 
@@ -65,7 +77,7 @@ impl Network {
         let order = topological(std::slice::from_ref(&values));
         let below = |a: &&Expr| order.iter().any(|n| n.id() == a.id());
         let activations = self.activations.iter().filter(below).cloned().collect();
-        Ok(Network { input: self.input.clone(), values, outputs, activations })
+        Ok(Network { input: self.input.clone(), values, outputs, activations, rounded: self.rounded })
     }
 
     /// Number of inputs.
@@ -89,14 +101,14 @@ impl Network {
     }
 }
 
-fn in_double(outputs: &[Expr]) -> Result<Vec<Expr>> {
+fn in_type(outputs: &[Expr], dtype: DType) -> Result<Vec<Expr>> {
     let mut map: HashMap<u64, Expr> = HashMap::new();
     for node in topological(outputs) {
         let operands: Vec<Expr> = node.inputs().iter().map(|i| map.get(&i.id()).unwrap_or(i).clone()).collect();
         let new = match node.op() {
-            Op::Input { name, shape, dtype: DType::F32 } => Expr::try_input(name.clone(), shape, DType::F64)?,
-            Op::Constant(value) | Op::Param { value, .. } if value.dtype() == DType::F32 => {
-                Expr::constant(value.to_dtype(DType::F64))
+            Op::Input { name, shape, dtype: own } if own.is_float() => Expr::try_input(name.clone(), shape, dtype)?,
+            Op::Constant(value) | Op::Param { value, .. } if value.dtype().is_float() => {
+                Expr::constant(value.to_dtype(dtype))
             }
             op if op.is_leaf() => node.clone(),
             op => Expr::apply(op.clone(), &operands)?,

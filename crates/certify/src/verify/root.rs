@@ -6,6 +6,7 @@ use super::evaluation::Evaluation;
 use super::network::Network;
 use super::query::{Case, Row};
 use super::subdomain::{Layout, Subdomain};
+use crate::check::prover::Prover;
 use crate::known::Group;
 use crate::problem::{Kind, Problem};
 use crate::proof::{ElementSlopes, LayerSlopes};
@@ -58,6 +59,22 @@ pub(crate) fn root_bounds(network: &Network, case: &Case, watch: &Watch) -> Resu
     let whole = |case: &Case| LayerBounds { lower: case.lower.clone(), upper: case.upper.clone() };
     let found = operands.iter().map(|o| bounds_of(o.id()).unwrap_or_else(|| whole(case)));
     Ok(Some(found.map(LayerBounds::known).collect()))
+}
+
+/// The same as the checker finds them, which knows the weights in `f64`.
+pub(crate) fn enclosed(prover: &Prover<'_>, index: usize, case: &Case) -> Vec<LayerBounds> {
+    let (enclosure, network) = (prover.enclose(index, &case.lower, &case.upper), prover.network());
+    let of = |activation: usize| {
+        let operands = network.operands_of(activation);
+        let (lower, upper) = (vec![f32::NEG_INFINITY; operands.len()], vec![f32::INFINITY; operands.len()]);
+        let mut bounds = LayerBounds { lower, upper };
+        for (element, &operand) in operands.iter().enumerate() {
+            let (lo, hi) = enclosure.of(operand);
+            bounds.intersect(element, lo, hi);
+        }
+        bounds
+    };
+    (0..network.activations.len()).map(of).collect()
 }
 
 /// Ascent on the slopes of one element's bound.

@@ -6,13 +6,14 @@ use super::falsify::{Effort, FAR, Falsifier, POINTS, Witness};
 use super::narrowing::Narrowing;
 use super::network::Network;
 use super::query::{Case, as_written};
-use super::root::{LayerBounds, adaptive_slopes, narrow, root_bounds, shared};
+use super::root::{LayerBounds, adaptive_slopes, enclosed, narrow, root_bounds, shared};
 use super::sizes::Sizes;
 use super::splitting::Splitter;
 use super::subdomain::{Layout, Subdomain};
 use super::tree::Forest;
 use super::{End, Watch};
 use crate::Result;
+use crate::check::prover::Prover;
 use crate::proof::Evidence;
 use perturb_engine::Options;
 use perturb_graph::Rounding;
@@ -111,20 +112,23 @@ struct Search<'a, 'r> {
     watch: &'a Watch<'r>,
 }
 
-/// Refutes all conjunctions of a case, or finds a counterexample.
+/// Refutes all conjunctions of a case, or finds a counterexample. A network whose weights were rounded to `f32` comes with a prover,
+/// whose bounds of the operands are those of the network as given.
 ///
 /// # Errors
 /// If bounds cannot be compiled or computed.
 pub(crate) fn search(
-    network: &Network,
-    double: &Network,
-    index: usize,
-    case: &Case,
+    (network, double, exact): (&Network, &Network, Option<&Prover<'_>>),
+    (index, case): (usize, &Case),
     falsifier: &mut Falsifier<'_>,
     forest: &mut Forest,
     watch: &Watch<'_>,
 ) -> Result<End> {
-    let Some(root) = root_bounds(network, case, watch)? else { return Ok(End::Timeout) };
+    let root = match exact {
+        Some(prover) => Some(enclosed(prover, index, case)),
+        None => root_bounds(network, case, watch)?,
+    };
+    let Some(root) = root else { return Ok(End::Timeout) };
     let options = &Options { memory_limit: watch.settings.memory_limit };
     let rows = case.conjunctions.iter().map(Vec::len).max().unwrap_or(1).max(1);
     let ascent = Sizes::new(MOST_ITEMS, move |items| Ascent::compile(network, case, rows, items, options))?;

@@ -9,7 +9,7 @@ use crate::CliError;
 use answer::Answer;
 use perturb::certify::verify::{Settings, Verdict};
 use perturb::certify::{check, read_proof, write_proof};
-use perturb::graph::Graph;
+use perturb::graph::{DType, Graph};
 use perturb::onnx::vnnlib::{Property, VnnLibError};
 use perturb::onnx::{ImportOptions, OnnxError, OnnxModel, import};
 use std::path::{Path, PathBuf};
@@ -132,7 +132,10 @@ fn load_network(path: &Path) -> Result<Graph, CliError> {
         let message = error.to_string();
         CliError::Usage(if message.contains(&name) { message } else { format!("{name}: {message}") })
     };
-    import(&OnnxModel::read(path).map_err(named)?, &ImportOptions::default()).map_err(named)
+    let model = OnnxModel::read(path).map_err(named)?;
+    // A verdict is about the weights of the file.
+    let dtype = if model.has_doubles() { DType::F64 } else { DType::F32 };
+    import(&model, &ImportOptions { dtype, ..ImportOptions::default() }).map_err(named)
 }
 
 fn load_property(path: &Path) -> Result<Property, CliError> {

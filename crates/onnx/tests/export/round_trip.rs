@@ -62,3 +62,19 @@ fn primitives_and_their_gradients() {
 fn networks_and_what_transforms_make_of_them() {
     check_all(cases::networks(DType::F64));
 }
+
+// 1 + 10⁻⁹ is 1 in `f32`: who asks learns that the file has more digits, and reads them as they are.
+#[test]
+fn a_file_with_doubles_says_so_and_keeps_them() {
+    for (dtype, doubles) in [(DType::F32, false), (DType::F64, true)] {
+        let weights = Tensor::from_f64([1, 1], dtype, vec![1.0 + 1e-9]).unwrap();
+        let x = Expr::input("x", [1, 1], dtype);
+        let graph = Graph::new(vec![x.clone()], vec![("y".into(), x.matmul(&Expr::constant(weights)))]).unwrap();
+        let model = OnnxModel::from_bytes(export(&graph, &ExportOptions::default()).unwrap()).unwrap();
+        assert_eq!(model.has_doubles(), doubles);
+        let back = import(&model, &ImportOptions { dtype, ..ImportOptions::default() }).unwrap();
+        let one = Tensor::from_f64([1, 1], dtype, vec![1.0]).unwrap();
+        let y = eval(&[back.outputs[0].1.clone()], &[(back.inputs[0].clone(), one)]).unwrap().remove(0);
+        assert_eq!(y.to_f64_vec(), [if doubles { 1.0 + 1e-9 } else { 1.0 }]);
+    }
+}

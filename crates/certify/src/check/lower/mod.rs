@@ -10,7 +10,7 @@ mod movement;
 mod pooling;
 
 use super::network::{Affine, Kind, Layer, Network, ZERO};
-use perturb_graph::{DType, Expr, Graph, Op, Tensor, Unary, dependents, eval, topological};
+use perturb_graph::{Expr, Graph, Op, Tensor, Unary, dependents, eval, topological};
 use std::collections::{HashMap, HashSet};
 
 /// Why a graph cannot be checked.
@@ -43,9 +43,9 @@ pub(crate) fn lower(graph: &Graph) -> Result<Network, Reason> {
         let (inputs, outputs) = (graph.inputs.len(), graph.outputs.len());
         return Err(format!("it has {inputs} inputs and {outputs} outputs, but one of each is needed"));
     };
-    if input.dtype() != DType::F32 || !output.dtype().is_float() {
+    if !input.dtype().is_float() || !output.dtype().is_float() {
         let (input, output) = (input.dtype(), output.dtype());
-        return Err(format!("it maps {input} to {output}, but f32 inputs and floating-point outputs are needed"));
+        return Err(format!("it maps {input} to {output}, but floating-point inputs and outputs are needed"));
     }
     if input.shape().count() >= ZERO as usize {
         return Err(format!("it has {ZERO} inputs or more"));
