@@ -151,7 +151,8 @@ impl<'a> Falsifier<'a> {
             let distinct = chunk.len() / self.inputs;
             for (point, values) in batch.chunks(self.inputs).zip(values.chunks(self.width)).take(distinct) {
                 let outputs = &values[..self.outputs];
-                let broken = |rows: &Vec<_>| rows.iter().all(|row: &Row| row.at(point, outputs) <= 0.0);
+                // Outputs by rounded weights tell nothing for sure: there every point is a candidate.
+                let broken = |rows: &Vec<_>| self.rounded || rows.iter().all(|row: &Row| row.at(point, outputs) <= 0.0);
                 for (conjunction, _) in case.conjunctions.iter().enumerate().filter(|(_, rows)| broken(rows)) {
                     let witness =
                         Witness { inputs: point.to_vec(), outputs: outputs.to_vec(), case: index, conjunction };
