@@ -413,6 +413,14 @@ mod sets {
             let mask = (0xff_u32 >> (8 - n)) as __mmask8;
             unsafe { _mm512_mask_storeu_pd(to, mask, _mm512_maskz_loadu_pd(mask, from)) }
         }
+        #[inline(always)]
+        unsafe fn load_first(p: *const f64, n: usize) -> Self {
+            unsafe { _mm512_maskz_loadu_pd((0xff_u32 >> (8 - n)) as __mmask8, p) }
+        }
+        #[inline(always)]
+        unsafe fn store_first(self, p: *mut f64, n: usize) {
+            unsafe { _mm512_mask_storeu_pd(p, (0xff_u32 >> (8 - n)) as __mmask8, self) }
+        }
     });
     lanes!(__m512, f32, 16, 8 by 3, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, |x| _mm512_abs_ps(x), _mm512_reduce_add_ps(x), {
         #[inline(always)]

@@ -16,7 +16,7 @@ use super::Finish;
 use super::simd::dispatch;
 use crate::float::Float;
 use block::{Block, Right, near_terms};
-use dots::{Column, Stack};
+use dots::{Column, Series, Stack};
 use pack::{Pack, Panels, pack_all};
 use rayon::prelude::*;
 use row::Row;
@@ -113,12 +113,12 @@ impl Product {
 
     // Whether the terms are neighbours in both operands and there are few columns, or a single row: then the matrices,
     // what they are multiplied with, and how many columns that has.
-    fn as_dots(&self) -> Option<(Stack, bool)> {
-        let batches = self.batch.iter().product();
+    fn as_dots(&self) -> Option<(Stack<'_>, bool)> {
+        let batch = &self.batch;
         if self.n <= FEW && self.lhs.column_stride == 1 {
-            return Some((Stack { batches, rows: self.m, terms: self.k }, false));
+            return Some((Stack { batch, rows: self.m, terms: self.k }, false));
         }
-        (self.m == 1 && self.rhs.row_stride == 1).then_some((Stack { batches, rows: self.n, terms: self.k }, true))
+        (self.m == 1 && self.rhs.row_stride == 1).then_some((Stack { batch, rows: self.n, terms: self.k }, true))
     }
 }
 
@@ -156,13 +156,10 @@ pub(crate) fn run<T: Float>(p: &Product, lhs: &[T], rhs: &[T], out: &mut [T], fi
         return outer(p, lhs, rhs, out, finish);
     }
     if let Some((stack, transposed)) = p.as_dots() {
-        let left = |b: usize| p.lhs.matrix(lhs, &p.batch, b);
-        let right = |b: usize| p.rhs.matrix(rhs, &p.batch, b);
-        return if transposed {
-            dots::run(stack, |b| right(b).transposed(), 1, |b, _| Column::of(left(b).transposed()), out, finish)
-        } else {
-            dots::run(stack, left, n, |b, c| Column::of(right(b).at_column(c)), out, finish)
-        };
+        let left = Series { data: lhs, operand: &p.lhs, transposed };
+        let right = Series { data: rhs, operand: &p.rhs, transposed };
+        let (matrix, of, columns) = if transposed { (right, left, 1) } else { (left, right, n) };
+        return dots::run(stack, matrix, columns, |at| Column { of, at, magnitudes: false }, out, finish);
     }
     let batches: usize = p.batch.iter().product();
     let (effort, tasks) = (p.effort(), p.tasks());

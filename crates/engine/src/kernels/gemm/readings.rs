@@ -1,6 +1,6 @@
 //! Products of the same matrices with several vectors: the matrices are read once.
 
-use super::dots::{self, Column, Stack};
+use super::dots::{self, Column, Series, Stack};
 use super::{FEW, Operand};
 use crate::float::Float;
 use crate::kernels::Finish;
@@ -31,8 +31,8 @@ impl Readings {
     /// Most columns together.
     pub const MOST: usize = 8;
 
-    fn stack(&self) -> Stack {
-        Stack { batches: self.batch.iter().product(), rows: self.m, terms: self.k }
+    fn stack(&self) -> Stack<'_> {
+        Stack { batch: &self.batch, rows: self.m, terms: self.k }
     }
 
     /// Whether a run is worth several threads.
@@ -42,8 +42,8 @@ impl Readings {
 
     /// Floating-point operations of one run.
     pub fn flops(&self) -> u64 {
-        let Stack { batches, rows, terms } = self.stack();
-        2 * (batches * rows * terms * self.columns.len()) as u64
+        let stack = self.stack();
+        2 * (stack.batches() * stack.rows * stack.terms * self.columns.len()) as u64
     }
 }
 
@@ -56,10 +56,11 @@ pub(crate) fn run<T: Float>(r: &Readings, matrices: &[T], vectors: &[&[T]], out:
         out.fill(T::ZERO);
         return finish(0, out);
     }
-    let matrix = |b: usize| r.matrix.matrix(matrices, &r.batch, b);
-    let column = |b: usize, c: usize| {
+    let matrix = Series { data: matrices, operand: &r.matrix, transposed: false };
+    let column = |c: usize| {
         let Reading { column, magnitudes } = &r.columns[c];
-        Column { vector: column.matrix(vectors[c], &r.batch, b), magnitudes: *magnitudes }
+        let of = Series { data: vectors[c], operand: column, transposed: false };
+        Column { of, at: 0, magnitudes: *magnitudes }
     };
     dots::run(r.stack(), matrix, r.columns.len(), column, out, finish);
 }

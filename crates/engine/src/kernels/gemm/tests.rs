@@ -158,3 +158,32 @@ fn a_row_alone_gives_the_bits_that_it_gives_among_others() {
     run(&p, &lhs, &rhs, &mut alone, &|_, _| {});
     assert_eq!(alone, all[2100..4200]);
 }
+
+// The parts of long sums: matrices whose rows lie between each other, each with a vector of its own, or single rows.
+#[test]
+fn matrices_side_by_side_agree_with_the_definition() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(7);
+    let mut sizes = vec![(2, 10, 200, 20), (3, 7, 1, 20), (300, 40, 1, 30), (2, 12, 700, 40), (1, 500, 90, 33)];
+    for _ in 0..100 {
+        sizes.push((rng.random_range(1..4), rng.random_range(1..9), rng.random_range(1..11), rng.random_range(1..50)));
+    }
+    for (items, parts, m, k) in sizes {
+        // Columns of a few vectors, and vectors that lie apart, are taken too; some vectors are the same for all rows.
+        let (n, apart) = (rng.random_range(1..4), rng.random_range(0..2) == 1);
+        let row = (parts * k) as isize;
+        let lhs =
+            Operand { offset: 2, batch_strides: vec![m as isize * row, k as isize], row_stride: row, column_stride: 1 };
+        let (row_stride, column_stride) = if apart { (n as isize, 1) } else { (1, row) };
+        let step = if apart { (k * n) as isize } else { k as isize };
+        let rhs = Operand { offset: 1, batch_strides: vec![n as isize * row, step], row_stride, column_stride };
+        let p = Product { batch: vec![items, parts], m, n, k, lhs, rhs };
+        let mut data = |count: usize| (0..count + 2).map(|_| rng.random_range(-1.0..1.0)).collect::<Vec<f64>>();
+        let (lhs, rhs) = (data(items * m * parts * k), data(items * n * parts * k));
+        check::<f64>(&p, &lhs, &rhs, f64::EPSILON);
+        let mut transposed = p.clone();
+        transposed.transpose();
+        check::<f64>(&transposed, &rhs, &lhs, f64::EPSILON);
+        let narrow = |x: &[f64]| x.iter().map(|&v| v as f32).collect::<Vec<f32>>();
+        check::<f32>(&p, &narrow(&lhs), &narrow(&rhs), f64::from(f32::EPSILON));
+    }
+}
