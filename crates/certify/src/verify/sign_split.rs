@@ -109,6 +109,8 @@ struct Search<'a, 'r> {
     search: Sizes<'a, Evaluation>,
     proof: Sizes<'a, Evaluation>,
     lowest: Lowest,
+    /// How far above 0 the bound of a subdomain with fixed signs must be to count.
+    margin: f64,
     watch: &'a Watch<'r>,
 }
 
@@ -136,7 +138,8 @@ pub(crate) fn search(
     let search = Sizes::new(items, move |n| Evaluation::compile(network, n, Rounding::Nearest, options))?;
     let proof = Sizes::new(items.min(PROVED), move |n| Evaluation::compile(double, n, Rounding::Outward, options))?;
     let layout = Layout::new(network);
-    let mut state = Search { case, network, root, layout, ascent, search, proof, lowest: Lowest::default(), watch };
+    let mut state =
+        Search { case, network, root, layout, ascent, search, proof, lowest: Lowest::default(), margin: 0.0, watch };
 
     let mut heap = BinaryHeap::new();
     // First with slopes that cost nothing, then with bounds inside that were narrowed at leisure.
@@ -157,8 +160,15 @@ pub(crate) fn search(
     let until = watch.elapsed() + watch.settings.timeout.mul_f64(NARROWING);
     let late = || watch.late() || watch.elapsed() > until;
     forest.layers = narrow((network, double), case, &mut state.root, options, &late)?;
-    let narrowing =
-        Narrowing::compile(network, case, &forest.layers, NARROWED, watch.settings.memory_limit, &|| watch.late())?;
+    let narrowing = Narrowing::compile(
+        network,
+        (case, &state.root),
+        &forest.layers,
+        NARROWED,
+        watch.settings.memory_limit,
+        &|| watch.late(),
+    )?;
+    state.margin = narrowing.as_ref().map_or(0.0, Narrowing::margin);
     let mut splitter = Splitter::new(narrowing, state.layout.clone());
     open = state.roots(forest)?;
     if open.is_empty() {
@@ -231,12 +241,14 @@ impl Search<'_, '_> {
     /// Proves and closes what can be; returns what stays open.
     fn settle(&mut self, subdomains: Vec<Subdomain>, forest: &mut Forest) -> Result<Vec<Subdomain>> {
         subdomains.iter().for_each(|_| self.watch.visited());
+        let margin = self.margin;
+        let least = |s: &Subdomain| if s.splits.is_empty() { 0.0 } else { margin };
         let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) =
-            subdomains.into_iter().partition(|s| s.empty || s.bound > 0.0);
+            subdomains.into_iter().partition(|s| s.empty || s.bound > least(s));
         let bounds =
             self.proof.fitting(hopeful.len())?.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case)?.bounds;
         for (mut subdomain, bound) in hopeful.into_iter().zip(bounds) {
-            if subdomain.empty || bound > 0.0 {
+            if subdomain.empty || bound > least(&subdomain) {
                 let tree = &mut forest.trees[subdomain.conjunction];
                 tree.refute(subdomain.place, subdomain.conjunction, || self.evidence(&subdomain));
                 tree.close(subdomain.place);
