@@ -21,8 +21,8 @@ fn json(path: &str) -> Value {
 fn the_list_has_a_line_for_each_attack() {
     let (code, out, _) = run(&["attack", "--list"]);
     assert_eq!(code, Some(0));
-    // UAP, and a paragraph about perturbations for all inputs.
-    assert_eq!(out.lines().count(), attacks().len() + 3);
+    // UAP, three for orders of classes, and a paragraph about perturbations for all inputs.
+    assert_eq!(out.lines().count(), attacks().len() + 6);
     assert!(out.contains("gd-uap") && out.contains("singular"), "{out}");
     for entry in attacks() {
         let line = out.lines().find(|line| line.split_whitespace().next() == Some(entry.name)).unwrap();
@@ -62,6 +62,44 @@ fn every_attack_runs_on_a_data_set() {
     let (code, text, err) = run(&["attack", &model, &data, "--attack", "uap", "--epsilon", "0.3"]);
     assert_eq!(code, Some(0), "{err}");
     assert!(text.contains("UAP"), "{text}");
+}
+
+#[test]
+fn classes_come_first_in_the_order_asked_for() {
+    let folder = Folder::new();
+    let model = folder.model("m.onnx", &classifier(6, 5));
+    let (data, out) = (folder.images(4, 6), folder.path("out.npz"));
+    for attack in ["quadattack", "ordered-cw", "ordered-distillation"] {
+        let (code, text, err) = run(&["attack", &model, &data, "--attack", attack, "--order", "3,1", "--out", &out]);
+        assert_eq!(code, Some(0), "{err}");
+        assert!(text.contains("3, 1 first at"), "{text}");
+        let found = json(&folder.path("out.json"));
+        for (success, order) in
+            found["success"].as_array().unwrap().iter().zip(found["orders_found"].as_array().unwrap())
+        {
+            assert_eq!(order.as_array().unwrap().len(), 5);
+            assert_eq!(*success == true, order[0] == 3 && order[1] == 1, "{attack}: {found}");
+        }
+        let arrays = npz::read_all(std::path::Path::new(&out)).unwrap();
+        assert!(arrays[0].1.as_slice::<f32>().iter().all(|v| (0.0..=1.0).contains(v)));
+    }
+    let (model, image) = (folder.model("i.onnx", &image_classifier(8, 4)), folder.png("i.png", 8));
+    let (out, order) = (folder.path("a.png"), ["--order", "2,0"]);
+    let (code, text, err) = run(&[&["attack", &model, &image, "--out", &out], &order[..]].concat());
+    assert!(code == Some(0) && text.starts_with("QuadAttack: 2, 0 first at 1 of 1"), "{text}{err}");
+    assert_eq!(json(&folder.path("a.json"))["order_of_png"].as_array().unwrap().len(), 4);
+    let refused = |arguments: &[&str], words: &[&str]| {
+        let (code, _, err) = run(&[&["attack", &model, &image], arguments].concat());
+        assert_eq!(code, Some(2), "{err}");
+        assert!(!err.contains("panicked") && words.iter().all(|word| err.contains(word)), "{words:?} in {err}");
+    };
+    refused(&["--order", "2,4"], &["--order 4", "4 classes, 0 to 3"]);
+    refused(&["--order", "2,2"], &["two places"]);
+    refused(&["--order", "0,1,2,3"], &["at least one must not"]);
+    refused(&["--order", "2,0", "--attack", "pgd"], &["quadattack, ordered-cw, ordered-distillation"]);
+    refused(&["--attack", "quadattack"], &["--order 3,1,4"]);
+    refused(&["--order", "2,0", "--norm", "linf"], &["QuadAttack"]);
+    refused(&["--order", "2,0", "--target", "1"], &["--target"]);
 }
 
 #[test]

@@ -4,6 +4,10 @@
 //! A question is a program that runs on the scene's graph. One atom of it, a name, an attribute or a relation, is replaced
 //! by another of its type; the program says whether the answer changes with it. Nothing is guessed: a definite
 //! description that fits no object or several has no answer, and such questions are left out.
+//!
+//! Here for scenes and questions of the world `shapes`; in [`gqa`] for those of GQA's files.
+
+pub mod gqa;
 
 use perturb_data::worlds::shapes::{Answer, Color, Filter, Question, Relation, SceneGraph, ShapeKind, SizeName};
 use rand::Rng;

@@ -1,7 +1,7 @@
 //! One image, and the adversarial one next to it.
 
 use super::AttackArgs;
-use super::plan::{Method, UNIVERSAL, plan};
+use super::plan::plan;
 use crate::CliError;
 use crate::single::{Single, check_class};
 use perturb::attack::{Classifier, Criterion, Norm, Seed};
@@ -36,12 +36,7 @@ struct Outcome {
 /// # Errors
 /// If the model or the image cannot be used, or a file cannot be written.
 pub fn run(args: &AttackArgs, model: &Path, image: &Path) -> Result<(), CliError> {
-    let Method::Each(entry) = args.attack else {
-        let name = UNIVERSAL.0;
-        return Err(CliError::Usage(format!(
-            "{name} needs a data set: one image has no use of a universal perturbation"
-        )));
-    };
+    let entry = args.method()?.each("one image needs an attack on each example")?;
     let single = Single::load(model, image, &args.preprocessing)?;
     let model = Classifier::new(&single.graph, 1)?;
     let clean = prediction(&model, &single.image)?;

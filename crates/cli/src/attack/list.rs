@@ -1,6 +1,6 @@
 //! `perturb attack --list`.
 
-use super::plan::UNIVERSAL;
+use super::plan::{ORDERED, UNIVERSAL};
 use perturb::attack::Norm;
 use perturb::attack::registry::attacks;
 
@@ -8,11 +8,14 @@ use perturb::attack::registry::attacks;
 pub fn print() {
     let line = |name: &str, norms: &[Norm], access: &str, title: &str| {
         let norms: Vec<&str> = norms.iter().map(|norm| norm.name()).collect();
-        println!("{name:<16} {:<16} {access:<10} {title}", norms.join(" "));
+        println!("{name:<20} {:<16} {access:<10} {title}", norms.join(" "));
     };
     for entry in attacks() {
         line(entry.name, entry.norms, entry.access.name(), entry.title);
     }
     line(UNIVERSAL.0, &[Norm::Linf, Norm::L2], "gradients", UNIVERSAL.1);
+    for ordered in &ORDERED {
+        line(ordered.name, &[Norm::L2], "gradients", ordered.title);
+    }
     println!("\nOne perturbation for all inputs: --universal DATA, by --fit uap, gd-uap or singular");
 }

@@ -2,6 +2,7 @@
 
 mod image;
 mod list;
+mod ordered;
 mod plan;
 mod set;
 mod transfer;
@@ -9,9 +10,10 @@ mod universal;
 
 use crate::preprocessing::PreprocessingArgs;
 use crate::{CliError, parse};
-use plan::{AttackNorm, Method, method};
+use plan::{AttackNorm, Method, ORDERED, method};
 pub use plan::{check_norm, known, warn_of_excess};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+pub use transfer::noise;
 use universal::Fit;
 
 /// Options of `perturb attack`.
@@ -37,9 +39,12 @@ pub struct AttackArgs {
     /// List the attacks.
     #[arg(long)]
     list: bool,
-    /// Which attack; `--list` shows them.
-    #[arg(long, value_name = "NAME", default_value = "pgd", value_parser = method)]
-    attack: Method,
+    /// Which attack; `--list` shows them (default: pgd, with --order quadattack).
+    #[arg(long, value_name = "NAME", value_parser = method)]
+    attack: Option<Method>,
+    /// The classes that are to be first, from the likeliest down, such as 3,1,4: the nearest example in ℓ2 at which they are.
+    #[arg(long, value_name = "CLASSES", value_delimiter = ',', conflicts_with_all = ["universal", "transfer", "target", "label"])]
+    order: Vec<usize>,
     /// Budget in units of the pixels, a number or a fraction such as 8/255; for ℓ0 a number of coordinates. Attacks that
     /// look for the nearest example need none, and with one stop within it (default for the others: 8/255 for ℓ∞, 0.5 for
     /// ℓ2, 12 for ℓ1, 10 for ℓ0).
@@ -95,10 +100,32 @@ pub fn run(args: &AttackArgs) -> Result<(), CliError> {
     if !args.transfer.is_empty() {
         return transfer::run(args, model, image);
     }
-    let extension = image.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    if ["png", "jpg", "jpeg"].contains(&extension.as_str()) {
-        image::run(args, model, image)
-    } else {
-        set::run(args, model, image)
+    if !args.order.is_empty() {
+        return ordered::run(args, model, image);
     }
+    if is_picture(image) { image::run(args, model, image) } else { set::run(args, model, image) }
+}
+
+impl AttackArgs {
+    /// The attack asked for, or the usual one.
+    ///
+    /// # Errors
+    /// If `--order` goes with another kind of attack.
+    fn method(&self) -> Result<Method, CliError> {
+        match (self.attack, self.order.is_empty()) {
+            (None, false) => Ok(Method::Ordered(&ORDERED[0])),
+            (Some(Method::Each(_) | Method::Universal), false) => {
+                let names: Vec<&str> = ORDERED.iter().map(|ordered| ordered.name).collect();
+                Err(CliError::Usage(format!("--order is for the attacks {}", names.join(", "))))
+            }
+            (Some(attack), _) => Ok(attack),
+            (None, true) => method("pgd").map_err(CliError::Usage),
+        }
+    }
+}
+
+/// Whether a path is that of one image, by its ending.
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    ["png", "jpg", "jpeg"].contains(&extension.as_str())
 }

@@ -2,6 +2,7 @@
 
 use super::AttackArgs;
 use crate::CliError;
+use perturb::attack::ordered::OrderedTopK;
 use perturb::attack::registry::{Entry, attacks, find};
 use perturb::attack::{Attack, Ball, Norm};
 
@@ -33,6 +34,36 @@ impl From<AttackNorm> for Norm {
 pub const UNIVERSAL: (&str, &str) =
     ("uap", "One perturbation for all examples of a data set (Moosavi-Dezfooli et al. 2017)");
 
+/// An attack that puts several classes first, in an order.
+#[derive(Debug)]
+pub struct Ordered {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub title: &'static str,
+    /// The attack with its usual settings.
+    pub attack: fn() -> OrderedTopK,
+}
+
+/// The attacks that `--order` is for.
+pub static ORDERED: [Ordered; 3] = [
+    Ordered {
+        name: "quadattack",
+        title: "The classes of --order first, by projecting features (QuadAttack, Paniagua et al. 2023)",
+        attack: OrderedTopK::quad_attack,
+    },
+    Ordered {
+        name: "ordered-cw",
+        title: "The classes of --order first, by a hinge for each pair of neighbours",
+        attack: OrderedTopK::carlini_wagner,
+    },
+    Ordered {
+        name: "ordered-distillation",
+        title: "The classes of --order first, by adversarial distillation",
+        attack: OrderedTopK::distillation,
+    },
+];
+
 /// What a name stands for.
 #[derive(Clone, Copy, Debug)]
 pub enum Method {
@@ -40,12 +71,36 @@ pub enum Method {
     Each(&'static Entry),
     /// One perturbation for all.
     Universal,
+    /// An attack on the order of the classes.
+    Ordered(&'static Ordered),
+}
+
+impl Method {
+    /// The attack on each example, for what needs one.
+    ///
+    /// # Errors
+    /// If it is another attack; `what` says what needs it.
+    pub fn each(self, what: &str) -> Result<&'static Entry, CliError> {
+        match self {
+            Method::Each(entry) => Ok(entry),
+            Method::Universal => Err(CliError::Usage(format!(
+                "{what}; {} makes one perturbation for a data set, such as --universal DATA",
+                UNIVERSAL.0
+            ))),
+            Method::Ordered(Ordered { name, .. }) => Err(CliError::Usage(format!(
+                "{what}; {name} puts classes in an order: say which, such as --order 3,1,4"
+            ))),
+        }
+    }
 }
 
 /// The attack of a name.
 pub fn method(name: &str) -> Result<Method, String> {
     if name.eq_ignore_ascii_case(UNIVERSAL.0) {
         return Ok(Method::Universal);
+    }
+    if let Some(ordered) = ORDERED.iter().find(|ordered| name.eq_ignore_ascii_case(ordered.name)) {
+        return Ok(Method::Ordered(ordered));
     }
     known(name).map(Method::Each)
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Examples that are attacked at once: enough to keep batches full while examples fall.
-const CHUNK: usize = 1024;
+pub const CHUNK: usize = 1024;
 
 /// What the JSON says.
 #[derive(Serialize, Debug)]
@@ -63,17 +63,18 @@ pub struct Found {
 pub fn run(args: &AttackArgs, model: &Path, data: &Path) -> Result<(), CliError> {
     let subject = Subject::load(args, model, data)?;
     let start = Instant::now();
-    let (name, norm, epsilon, found) = match args.attack {
-        Method::Each(entry) => {
-            let plan = plan(args, entry, subject.range, subject.width())?;
-            let found = subject.attack(plan.attack.as_ref(), &plan.ball, args.seed)?;
-            (plan.attack.name(), plan.ball.norm(), plan.epsilon, found)
-        }
+    let (name, norm, epsilon, found) = match args.method()? {
         Method::Universal => {
             let norm = args.norm.map_or(Norm::Linf, Norm::from);
             let epsilon = budget(args.epsilon, norm, subject.range, subject.width());
             let found = subject.universal(&Ball::new(norm, epsilon, subject.range)?)?;
             ("UAP", norm, Some(epsilon), found)
+        }
+        method => {
+            let entry = method.each("a data set needs an attack on each example")?;
+            let plan = plan(args, entry, subject.range, subject.width())?;
+            let found = subject.attack(plan.attack.as_ref(), &plan.ball, args.seed)?;
+            (plan.attack.name(), plan.ball.norm(), plan.epsilon, found)
         }
     };
     let seconds = start.elapsed().as_secs_f64();

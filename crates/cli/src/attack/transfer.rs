@@ -1,7 +1,7 @@
 //! `perturb attack --transfer`: do examples made on one model fool others?
 
 use super::AttackArgs;
-use super::plan::{Method, UNIVERSAL, plan};
+use super::plan::plan;
 use super::set::Subject;
 use crate::{CliError, file};
 use perturb::attack::Ball;
@@ -15,12 +15,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// If a model or the data cannot be used, models take the data in different layouts, or a file cannot be written.
 pub fn run(args: &AttackArgs, model: &Path, data: &Path) -> Result<(), CliError> {
-    let Method::Each(entry) = args.attack else {
-        return Err(CliError::Usage(format!(
-            "--transfer is about attacks on each example, {} is not one",
-            UNIVERSAL.0
-        )));
-    };
+    let entry = args.method()?.each("--transfer is about attacks on each example")?;
     let paths: Vec<&Path> = std::iter::once(model).chain(args.transfer.iter().map(PathBuf::as_path)).collect();
     let subjects = paths.iter().map(|path| Subject::load(args, path, data)).collect::<Result<Vec<_>, _>>()?;
     for (subject, path) in subjects.iter().zip(&paths) {
@@ -97,8 +92,8 @@ fn shown(subjects: &[Subject], names: &[String], inputs: &[f32]) -> Result<Vec<R
     subjects.iter().zip(names).map(rate).collect()
 }
 
-// Every value moved by ε, up or down, and projected: in norms other than ℓ∞ scaled to the ball.
-fn noise(ball: &Ball, inputs: &[f32], width: usize, seed: u64) -> Vec<f32> {
+/// Every value moved by ε, up or down, and projected: in norms other than ℓ∞ scaled to the ball.
+pub fn noise(ball: &Ball, inputs: &[f32], width: usize, seed: u64) -> Vec<f32> {
     let signs = recipe(seed, [inputs.len()], 1.0);
     let pairs = inputs.iter().zip(signs.as_slice::<f32>());
     let mut moved: Vec<f32> = pairs.map(|(x, s)| x + s.signum() * ball.epsilon() as f32).collect();

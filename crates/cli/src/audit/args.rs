@@ -1,6 +1,7 @@
 //! Options of `perturb audit`.
 
 use super::roster::Roster;
+use super::vqa::QuestionArgs;
 use crate::parse;
 use crate::preprocessing::PreprocessingArgs;
 use perturb::report::audit::Norm;
@@ -39,12 +40,39 @@ pub struct AuditArgs {
     /// Seed of everything random.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Weights in place of the model's own: .safetensors with the names of the model's weights, or another .onnx.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub weights: Option<PathBuf>,
+    /// Compare with these weights: how far each tensor moved, and what became of accuracy and robustness, beside changes
+    /// of the same size in random directions.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub against: Option<PathBuf>,
+    /// Audit an encoder instead, from images to embeddings, with the images of --data: how far perturbations carry an
+    /// embedding away, and towards that of another image.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["model", "weights", "against", "labels", "attacks"])]
+    pub encoder: Option<PathBuf>,
+    /// What the model does: `classify`, or answer questions about images (`vqa`): these are changed in one word and in
+    /// their answer.
+    #[arg(long, default_value = "classify")]
+    pub task: Task,
+    /// Options of `--task vqa`.
+    #[command(flatten)]
+    pub questions: QuestionArgs,
     /// Range of stored pixel values that are not bytes, such as 0:1, -1:1 or 0:255 (default: detected).
     #[arg(long, value_name = "LOW:HIGH", value_parser = parse::range, allow_hyphen_values = true)]
     pub pixel_range: Option<(f64, f64)>,
     /// How pixels become the model's input (default: the usual normalization with the best accuracy).
     #[command(flatten)]
     pub preprocessing: PreprocessingArgs,
+}
+
+/// What an audited model does.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Give an input a class.
+    Classify,
+    /// Answer a question about an image.
+    Vqa,
 }
 
 /// Norms of an audit.

@@ -5,7 +5,8 @@ use super::results::{Attacked, Broken, Clean, Minimal, rate};
 use super::store::Store;
 use super::subject::Subject;
 use crate::{CliError, progress};
-use perturb::attack::{Attack, Ball, Classifier, Criterion, DeepFool, Loss, Seed};
+use perturb::attack::registry::Entry as Known;
+use perturb::attack::{Attack, Ball, Classifier, Criterion, Loss, Seed};
 use perturb::graph::Norm;
 use perturb::report::audit::{AttackCurve, CurvePoint};
 use perturb::threat::distance;
@@ -214,37 +215,34 @@ fn count_zero_gradients(
     Ok(())
 }
 
-/// Distance of every input to the nearest adversarial example that DeepFool finds: `None` where it finds none, 0 for
-/// inputs that are misclassified as they are.
+/// Distance in `norm` of every input to the nearest adversarial example that a known attack finds, with its usual
+/// settings: `None` where it finds none, 0 for inputs that are misclassified as they are.
 ///
 /// # Errors
 /// If the attack cannot be run, or the run's file fails.
-pub fn minimal(
-    subject: &Subject,
-    args: &AuditArgs,
+pub fn nearest(
+    entry: &Known,
+    norm: Norm,
+    (subject, seed): (&Subject, u64),
     model: &Classifier,
     correct: &[bool],
     store: &Store,
 ) -> Result<Vec<Option<f64>>, CliError> {
     let n = subject.labels.len();
-    let bar = progress::bar("nearest: DeepFool", n);
+    let attack = entry.attack();
+    let bar = progress::bar(&format!("nearest: {}", attack.name()), n);
     let mut distances = vec![Some(0.0); n];
     for (batch, first) in (0..n).step_by(BATCH).enumerate() {
         let rows: Vec<usize> = (first..(first + BATCH).min(n)).filter(|&i| correct[i]).collect();
-        let found = store.batch("minimal/DeepFool", batch, || {
+        let found = store.batch(&format!("minimal/{}", attack.name()), batch, || {
             if rows.is_empty() {
                 return Ok(Minimal { distances: vec![] });
             }
             let labels = rows.iter().map(|&i| subject.labels[i]).collect();
-            let ball = Ball::unbounded(args.graph_norm(), subject.bounds())?;
-            let seed = Seed::new(args.seed, first as u64);
-            let found = DeepFool::default().run(
-                model,
-                &subject.examples(&rows)?,
-                &Criterion::Misclassify { labels },
-                &ball,
-                &seed,
-            )?;
+            let ball = Ball::unbounded(norm, subject.bounds())?;
+            let seed = Seed::new(seed, first as u64);
+            let criterion = Criterion::Misclassify { labels };
+            let found = attack.run(model, &subject.examples(&rows)?, &criterion, &ball, &seed)?;
             let pairs = found.success.iter().zip(found.distances);
             Ok(Minimal { distances: pairs.map(|(&s, d)| s.then_some(d)).collect() })
         })?;

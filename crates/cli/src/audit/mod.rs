@@ -6,12 +6,17 @@ mod attacks;
 mod attributions;
 mod builtin;
 mod certificates;
+mod encoder;
 mod results;
 mod roster;
 mod store;
 mod subject;
+mod vqa;
+mod weights;
 
 use crate::CliError;
+use crate::attack::known;
+use args::Task;
 pub use args::{AuditArgs, AuditNorm};
 pub use assemble::data_info;
 pub use attacks::{BATCH, clean};
@@ -28,6 +33,15 @@ pub use subject::{Source, Subject, classifier_input};
 /// # Errors
 /// If model, data or options do not fit, or the folder cannot be written.
 pub fn run(args: &AuditArgs) -> Result<(), CliError> {
+    match (args.task, &args.encoder, &args.against) {
+        (Task::Vqa, ..) => vqa::run(args),
+        (Task::Classify, Some(model), _) => encoder::run(args, model),
+        (Task::Classify, None, Some(weights)) => weights::run(args, weights),
+        (Task::Classify, None, None) => classifier(args),
+    }
+}
+
+fn classifier(args: &AuditArgs) -> Result<(), CliError> {
     let start = Instant::now();
     check_writable(&args.out)?;
     let norm = args.graph_norm().into();
@@ -41,7 +55,9 @@ pub fn run(args: &AuditArgs) -> Result<(), CliError> {
     let model = Classifier::new(&subject.graph, attacks::BATCH)?;
     let clean = attacks::clean(&subject, &model, &store)?;
     let attacked = attacks::run(&subject, args, &model, &clean.correct, &store)?;
-    let distances = attacks::minimal(&subject, args, &model, &clean.correct, &store)?;
+    let deepfool = known("deepfool").map_err(CliError::Usage)?;
+    let of = (&subject, args.seed);
+    let distances = attacks::nearest(deepfool, args.graph_norm(), of, &model, &clean.correct, &store)?;
     let certified = certificates::run(&subject, args, &clean.correct, &attacked.falls, &store)?;
     let explained = attributions::run(&subject, &clean.predictions, args.seed, &store)?;
     let found = assemble::Found { clean, attacked, distances, certified, explained };

@@ -5,12 +5,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 /// Finished batches by stage and number, in an SQLite file.
 pub struct Store {
-    connection: Connection,
+    connection: Rc<Connection>,
     path: PathBuf,
+    scope: String,
 }
 
 impl Store {
@@ -42,7 +44,8 @@ impl Store {
                 }
             }
         }
-        let store = Store { connection: Connection::open(&path).map_err(|e| damaged(&path, e))?, path };
+        let connection = Rc::new(Connection::open(&path).map_err(|e| damaged(&path, e))?);
+        let store = Store { connection, path, scope: String::new() };
         store.prepare().map_err(|e| damaged(&store.path, e))?;
         match store.meta("settings").map_err(|e| damaged(&store.path, e))? {
             Some(found) if found != settings => Err(CliError::Usage(format!(
@@ -56,6 +59,12 @@ impl Store {
                 Ok(store)
             }
         }
+    }
+
+    /// The same file for one of several subjects of a run, whose stages have the same names.
+    pub fn of(&self, subject: &str) -> Store {
+        let scope = format!("{}{subject}/", self.scope);
+        Store { connection: Rc::clone(&self.connection), path: self.path.clone(), scope }
     }
 
     fn prepare(&self) -> rusqlite::Result<()> {
@@ -86,6 +95,7 @@ impl Store {
         batch: usize,
         compute: impl FnOnce() -> Result<T, CliError>,
     ) -> Result<T, CliError> {
+        let stage = &format!("{}{stage}", self.scope);
         let query = "SELECT result FROM batches WHERE stage = ?1 AND batch = ?2";
         let found: Option<String> = self
             .connection
@@ -165,6 +175,16 @@ mod tests {
         drop(store);
         let fresh = Store::open(folder.path(), "b", true).err().unwrap().to_string();
         assert!(fresh.contains("other settings"), "{fresh}");
+    }
+
+    #[test]
+    fn subjects_do_not_share_their_stages() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), "a", false).unwrap();
+        assert_eq!(store.batch("s", 0, || Ok(1)).unwrap(), 1);
+        let of = |name: &str, value: i32| store.of(name).batch("s", 0, || Ok(value)).unwrap();
+        assert_eq!((of("x", 2), of("y", 3), of("x", 4)), (2, 3, 2));
+        assert_eq!(store.seconds().unwrap().into_keys().collect::<Vec<_>>(), ["s", "x/s", "y/s"]);
     }
 
     #[test]

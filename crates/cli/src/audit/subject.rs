@@ -6,6 +6,7 @@ use crate::preprocessing::{self, Preprocessing, PreprocessingArgs};
 use crate::{CliError, model};
 use perturb::data::{Dataset, LoadOptions, PixelEncoding, load};
 use perturb::graph::{Graph, Tensor};
+use perturb::nn::Parameters;
 use perturb::onnx::ImportOptions;
 use perturb::report::audit::{Candidate, ModelInfo, OperatorCount};
 use sha2::{Digest, Sha256};
@@ -46,6 +47,8 @@ pub struct Subject {
 /// Files that a subject comes from, and how to read them.
 pub struct Source<'a> {
     pub model: &'a Path,
+    /// Weights in place of the model's own.
+    pub weights: Option<&'a Path>,
     pub data: &'a Path,
     pub labels: Option<&'a Path>,
     pub limit: Option<usize>,
@@ -70,6 +73,7 @@ impl Subject {
             )),
             (Some(model), Some(data)) => Subject::from_files(&Source {
                 model,
+                weights: args.weights.as_deref(),
                 data,
                 labels: args.labels.as_deref(),
                 limit: args.limit,
@@ -85,7 +89,7 @@ impl Subject {
         let inputs = builtin::examples(&set)?;
         let masks = set.masks.clone();
         let dataset = set.to_dataset();
-        let hash = hex(&Sha256::digest(bytes_of(&graph)));
+        let hash = hash_of(&Parameters::of(&graph));
         let fingerprint = format!("{hash}/{}", data_hash(&inputs, &dataset.labels));
         Ok(Subject {
             info: model_info(&graph, "built-in shapes classifier".into(), "built in".into(), hash)?,
@@ -116,9 +120,14 @@ impl Subject {
             path: path.display().to_string(),
             source,
         })?;
-        let hash = hex(&Sha256::digest(&bytes));
+        let mut hash = hex(&Sha256::digest(&bytes));
         drop(bytes);
         let mut raw = model::load(path, &ImportOptions::default())?;
+        if let Some(path) = from.weights {
+            let weights = model::weights(path, &raw)?;
+            hash = format!("{hash}+{}", hash_of(&weights));
+            raw = weights.bind(&raw)?;
+        }
         let example = classifier_input(&raw)?;
         // The scores; further outputs (such as probabilities beside logits) are not audited.
         raw.outputs.truncate(1);
@@ -208,8 +217,12 @@ pub fn classifier_input(graph: &Graph) -> Result<Vec<usize>, CliError> {
     Ok(input.shape().to_vec())
 }
 
-// Integer pixels stored as floats become [0, 1] like bytes do; other values keep their units.
-fn in_pixel_units(dataset: &Dataset, range: Option<(f64, f64)>) -> Result<(Tensor, Option<(f64, f64)>), CliError> {
+/// The inputs with the limits of their values, where there are any: integer pixels stored as floats become [0, 1] like bytes
+/// do; other values keep their units.
+///
+/// # Errors
+/// If the range given does not fit.
+pub fn in_pixel_units(dataset: &Dataset, range: Option<(f64, f64)>) -> Result<(Tensor, Option<(f64, f64)>), CliError> {
     let inputs = dataset.inputs.clone();
     match (range, &dataset.pixel) {
         (Some((0.0, 255.0)), PixelEncoding::Stored { .. }) => Ok((scaled(&inputs)?, Some((0.0, 1.0)))),
@@ -245,7 +258,11 @@ fn scaled(inputs: &Tensor) -> Result<Tensor, CliError> {
     Ok(Tensor::new::<f32>(inputs.shape().clone(), values)?)
 }
 
-fn model_info(graph: &Graph, name: String, path: String, sha256: String) -> Result<ModelInfo, CliError> {
+/// The model as reports name it.
+///
+/// # Errors
+/// None for graphs with an input and an output.
+pub fn model_info(graph: &Graph, name: String, path: String, sha256: String) -> Result<ModelInfo, CliError> {
     let (output_name, output) = &graph.outputs[0];
     let operators = graph.operators().into_iter().map(|(op, count)| OperatorCount { op: op.to_string(), count });
     Ok(ModelInfo {
@@ -262,18 +279,25 @@ fn model_info(graph: &Graph, name: String, path: String, sha256: String) -> Resu
     })
 }
 
-fn bytes_of(graph: &Graph) -> Vec<u8> {
-    let values = graph.params().into_iter().filter_map(|p| p.value().cloned());
-    values.flat_map(|v| v.as_slice::<f32>().iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()).collect()
+/// SHA-256 of weights, whatever file they are from.
+pub fn hash_of(weights: &Parameters) -> String {
+    let mut hasher = Sha256::new();
+    for (name, value) in weights.iter() {
+        hasher.update(name);
+        value.to_f64_vec().iter().for_each(|x| hasher.update(x.to_le_bytes()));
+    }
+    hex(&hasher.finalize())
 }
 
-fn data_hash(inputs: &Tensor, labels: &Option<Vec<usize>>) -> String {
+/// SHA-256 of the data as loaded.
+pub fn data_hash(inputs: &Tensor, labels: &Option<Vec<usize>>) -> String {
     let mut hasher = Sha256::new();
     inputs.as_slice::<f32>().iter().for_each(|v| hasher.update(v.to_le_bytes()));
     labels.iter().flatten().for_each(|l| hasher.update((*l as u64).to_le_bytes()));
     hex(&hasher.finalize())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -24,6 +24,7 @@ pub fn run(args: &CertifyArgs) -> Result<(), CliError> {
     check_writable(&args.out)?;
     let subject = Subject::from_files(&Source {
         model: &args.model,
+        weights: None,
         data: &args.data,
         labels: args.labels.as_deref(),
         limit: Some(args.limit),

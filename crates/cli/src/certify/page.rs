@@ -5,7 +5,7 @@ use perturb::report::audit::{CertificateCurve, CurvePoint, Norm};
 use perturb::report::chart::{Hue, LineChart, Marker, Sample, Series};
 use perturb::report::escape;
 use perturb::report::format::{accuracy, count, epsilon, interval, number, percent, seconds};
-use perturb::report::html::{document, page_section, responsive, table};
+use perturb::report::html::{document, measured, page_section, responsive, table};
 
 /// Hue and marker of each method, in the order of the methods.
 const STYLES: [(&str, Hue, Marker); 4] = [
@@ -197,11 +197,5 @@ fn setup(report: &CertifyReport) -> String {
     ];
     entries.extend(report.methods.iter().map(|s| (s.name.clone(), s.hyperparameters.clone())));
     entries.extend(report.seconds.iter().map(|(stage, s)| (format!("Time: {stage}"), seconds(*s))));
-    let list: String =
-        entries.iter().map(|(term, value)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(term), escape(value))).collect();
-    page_section(
-        "setup",
-        "How this was measured",
-        &format!("<div class=\"setup\"><div><dl>\n{list}</dl></div></div>\n"),
-    )
+    measured(&entries)
 }

@@ -172,6 +172,39 @@ pub fn image_classifier(size: usize, classes: usize) -> ModelProto {
     model(&[1, 1, size, size], nodes, vec![random("w1", 1, &[size * size, 16]), random("w2", 2, &[16, classes])])
 }
 
+/// From an image `[1, 3, size, size]` and `length` tokens to scores of no and yes: yes wins where the tokens, weighted, exceed
+/// the threshold. The image does not matter.
+pub fn questioner(size: usize, length: usize, weights: &[f32], threshold: f32) -> ModelProto {
+    let attribute = |name: &str, i: i64| AttributeProto { name: name.into(), i, r#type: 2, ..Default::default() };
+    let (mut flat, mut cast) = (node("Flatten", &["image"], "f"), node("Cast", &["question"], "q"));
+    flat.attribute = vec![attribute("axis", 1)];
+    cast.attribute = vec![attribute("to", 1)];
+    let columns: Vec<f32> = (0..length).flat_map(|i| [0.0, weights.get(i).copied().unwrap_or(0.0)]).collect();
+    let nodes = vec![
+        flat,
+        cast,
+        node("MatMul", &["f", "none"], "seen"),
+        node("MatMul", &["q", "w"], "read"),
+        node("Add", &["seen", "read"], "both"),
+        node("Add", &["both", "b"], "logits"),
+    ];
+    let width = 3 * size * size;
+    let initializer = vec![
+        tensor("none", &[width, 2], &vec![0.0; 2 * width]),
+        tensor("w", &[length, 2], &columns),
+        tensor("b", &[2], &[0.0, -threshold]),
+    ];
+    let mut model = model(&[1, 3, size, size], nodes, initializer);
+    let graph = model.graph.as_mut().unwrap();
+    graph.input[0].name = "image".into();
+    let mut question = info("question", &[1, length]);
+    if let Some(TypeProto { tensor_type: Some(tensor) }) = &mut question.r#type {
+        tensor.elem_type = 7;
+    }
+    graph.input.push(question);
+    model
+}
+
 /// A model whose last node is `op`.
 pub fn with_operator(op: &str) -> ModelProto {
     let nodes = vec![node("MatMul", &["x", "w"], "h"), node(op, &["h"], "logits")];

@@ -1,7 +1,7 @@
 //! Single examples: the gallery and the weakest inputs.
 
 use super::{image, page_section, table};
-use crate::audit::{AuditReport, GalleryItem, WeakInput};
+use crate::audit::{AuditReport, GalleryItem, NamedImage, WeakInput};
 use crate::escape::escape;
 use crate::format::{epsilon, number, percent};
 use std::fmt::Write;
@@ -37,21 +37,25 @@ fn card(report: &AuditReport, item: &GalleryItem) -> String {
         number(item.linf, 3),
         number(item.l2, 3)
     );
-    if !item.images.is_empty() {
-        html += "<div class=\"strip\">\n";
-        for picture in &item.images {
-            let alt = format!("Example {}, {}. {}", item.index, picture.name, picture.caption);
-            let _ = writeln!(
-                html,
-                "<figure>{}<figcaption><b>{}</b> {}</figcaption></figure>",
-                image(&picture.png_base64, &alt),
-                escape(&picture.name),
-                escape(&picture.caption)
-            );
-        }
-        html += "</div>\n";
-    }
+    html += &strip(&item.images, &format!("Example {}", item.index));
     html + "</article>\n"
+}
+
+/// Pictures side by side with their captions; `what` they show, for those who cannot see them.
+pub fn strip(pictures: &[NamedImage], what: &str) -> String {
+    let figure = |picture: &NamedImage| {
+        let alt = format!("{what}, {}. {}", picture.name, picture.caption);
+        format!(
+            "<figure>{}<figcaption><b>{}</b> {}</figcaption></figure>\n",
+            image(&picture.png_base64, &alt),
+            escape(&picture.name),
+            escape(&picture.caption)
+        )
+    };
+    match pictures {
+        [] => String::new(),
+        _ => format!("<div class=\"strip\">\n{}</div>\n", pictures.iter().map(figure).collect::<String>()),
+    }
 }
 
 /// The inputs that break first.

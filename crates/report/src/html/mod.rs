@@ -8,6 +8,8 @@ mod examples;
 mod setup;
 mod summary;
 
+pub use examples::strip;
+
 use crate::audit::AuditReport;
 use crate::chart;
 use crate::escape::escape;
@@ -64,6 +66,14 @@ pub fn table(caption: &str, class: &str, head: &[String], rows: &str) -> String 
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table class=\"{class}\">\n\
          <caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</div>\n"
     )
+}
+
+/// The section of what was used and how, as terms with their values.
+pub fn measured(entries: &[(String, String)]) -> String {
+    let item = |(term, value): &(String, String)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(term), escape(value));
+    let list: String = entries.iter().map(item).collect();
+    let body = format!("<div class=\"setup\"><div><dl>\n{list}</dl></div></div>\n");
+    page_section("setup", "How this was measured", &body)
 }
 
 /// An inline PNG. Anything that is not base64 is left out.
