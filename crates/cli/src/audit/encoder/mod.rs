@@ -1,6 +1,6 @@
 //! `perturb audit --encoder`: how far perturbations of images carry their embeddings.
 
-mod encoder;
+mod embeddings;
 mod page;
 mod report;
 mod stages;
@@ -10,7 +10,7 @@ use super::{AuditArgs, Store, check_writable, write};
 use crate::pictures::Canvas;
 use crate::preprocessing::Preprocessing;
 use crate::{CliError, file, model};
-use encoder::Encoder;
+use embeddings::Encoder;
 use perturb::data::{LoadOptions, load};
 use perturb::graph::Tensor;
 use perturb::onnx::ImportOptions;
@@ -59,7 +59,7 @@ impl Subject {
         let bytes = std::fs::read(path).map_err(|source| file("read", path, source))?;
         let mut raw = model::load(path, &ImportOptions::default())?;
         raw.outputs.truncate(1);
-        let shape = encoder::image_shape(&raw)?;
+        let shape = embeddings::image_shape(&raw)?;
         let options = LoadOptions { labels: None, limit: args.limit, expected_shape: Some(shape.to_vec()) };
         let dataset = load(data, &options)?;
         let (inputs, limits) = in_pixel_units(&dataset, args.pixel_range)?;

@@ -1,7 +1,7 @@
 //! The stages: noise, perturbations away from an embedding, perturbations towards another one.
 
 use super::Subject;
-use super::encoder::{Embeddings, cosine};
+use super::embeddings::{Embeddings, cosine};
 use crate::audit::{AuditArgs, Store};
 use crate::{CliError, attack, progress};
 use perturb::attack::feature::GrayBox;

@@ -17,6 +17,7 @@ use perturb::onnx::ImportOptions;
 use quiz::{Asked, Quiz};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Questions in one batch: a unit of work that survives a kill.
 const BATCH: usize = 64;
@@ -124,10 +125,11 @@ fn ask(quiz: &Quiz, model: &Model, rows: &[Row], store: &Store) -> Result<Vec<us
             let mut seen: BTreeMap<usize, Vec<f32>> = BTreeMap::new();
             let (mut pixels, mut tokens) = (Vec::new(), Vec::new());
             for row in chunk {
-                if !seen.contains_key(&row.image) {
-                    seen.insert(row.image, quiz.images.values(row.image, model.shape)?);
-                }
-                pixels.extend_from_slice(&seen[&row.image]);
+                let image = match seen.entry(row.image) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(quiz.images.values(row.image, model.shape)?),
+                };
+                pixels.extend_from_slice(image);
                 tokens.extend_from_slice(&row.tokens);
             }
             model.answer(pixels, tokens)

@@ -118,7 +118,7 @@ mod tests {
         assert!((found.row(0)[0] - 0.6).abs() < 1e-7 && (found.row(0)[1] - 0.8).abs() < 1e-7);
         assert_eq!((found.row(1), found.row(2)), (&[1.0, 0.0][..], &[0.0, 1.0][..]));
         assert_eq!([0, 1, 2].map(|i| found.nearest(found.row(i))), [0, 1, 2]);
-        let message = encoder.embed(&Tensor::zeros([1, 1, 2, 2], DType::F32), 7).unwrap_err().to_string();
+        let message = encoder.embed(&Tensor::full([1, 1, 2, 2], 0.0f32), 7).unwrap_err().to_string();
         assert!(message.contains("image 7") && message.contains("zero"), "{message}");
     }
 
