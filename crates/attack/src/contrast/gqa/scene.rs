@@ -1,7 +1,7 @@
 //! Scene graphs as GQA stores them.
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The graph of an image.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -42,5 +42,14 @@ impl Scene {
     pub(super) fn relates(&self, subject: &str, relation: &str, object: &str) -> bool {
         let of = self.objects.get(subject);
         of.is_some_and(|o| o.relations.iter().any(|r| r.name == relation && r.object == object))
+    }
+
+    /// All names, attributes and relations that the graph has.
+    pub(super) fn words(&self) -> BTreeSet<&str> {
+        let words = self.objects.values().flat_map(|o| {
+            let relations = o.relations.iter().map(|r| &r.name);
+            std::iter::once(&o.name).chain(&o.attributes).chain(relations)
+        });
+        words.map(String::as_str).collect()
     }
 }

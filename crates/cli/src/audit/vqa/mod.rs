@@ -14,7 +14,7 @@ pub use args::QuestionArgs;
 use model::{List, Model};
 use perturb::nn::Parameters;
 use perturb::onnx::ImportOptions;
-use quiz::{Asked, Quiz};
+use quiz::{Asked, Images, Quiz};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -32,6 +32,7 @@ pub fn run(args: &AuditArgs) -> Result<(), CliError> {
             "--task vqa needs a model: perturb audit MODEL.onnx --task vqa --scenes … --vocabulary … --answers …";
         return Err(CliError::Usage(message.into()));
     };
+    refuse_foreign(args)?;
     check_writable(&args.out)?;
     let model = Model::new(crate::model::load(path, &ImportOptions::default())?, args.preprocessing.given()?)?;
     let options = &args.questions;
@@ -65,6 +66,23 @@ pub fn run(args: &AuditArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+// Options of other audits, which would be without effect.
+fn refuse_foreign(args: &AuditArgs) -> Result<(), CliError> {
+    let given = [
+        ("--labels", args.labels.is_some()),
+        ("--epsilon", !args.epsilon.is_empty()),
+        ("--weights", args.weights.is_some()),
+        ("--against", args.against.is_some()),
+        ("--pixel-range", args.pixel_range.is_some()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            Err(CliError::Usage(format!("{option} says nothing to --task vqa, which perturbs questions: leave it out")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// A question as the model takes it: which image, and which tokens.
 struct Row {
     image: usize,
@@ -81,7 +99,18 @@ fn rows(quiz: &mut Quiz, model: &Model, options: &QuestionArgs, (words, answers)
         };
         let own = known(&asked.text, &asked.answer);
         let mut others = Vec::new();
-        asked.contrasts.retain(|(text, answer, _)| known(text, answer).map(|t| others.push(t)).is_ok());
+        asked.contrasts.retain(|(text, answer, _)| match (known(text, answer), &own) {
+            (Ok(tokens), _) => {
+                others.push(tokens);
+                true
+            }
+            (Err(reason), Ok(_)) => {
+                *quiz.skipped_contrasts.entry(reason).or_default() += 1;
+                false
+            }
+            // Left out with its question.
+            (Err(_), Err(_)) => false,
+        });
         let reason = match own {
             Ok(_) if asked.contrasts.is_empty() => {
                 "all its contrasts have words or answers that the model does not know".into()
@@ -105,6 +134,9 @@ fn settings(args: &AuditArgs, quiz: &Quiz, rows: &[Row], weights: &str) -> Strin
     let mut hasher = Sha256::new();
     for asked in &quiz.asked {
         hasher.update(format!("{asked:?}"));
+    }
+    if let Images::Files(files) = &quiz.images {
+        hasher.update(format!("{files:?}"));
     }
     rows.iter().flat_map(|row| &row.tokens).for_each(|t| hasher.update(t.to_le_bytes()));
     format!(

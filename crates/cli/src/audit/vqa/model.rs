@@ -3,7 +3,7 @@
 use super::args::Padding;
 use crate::CliError;
 use crate::preprocessing::Preprocessing;
-use perturb::graph::{Graph, Tensor};
+use perturb::graph::{DType, Graph, Tensor};
 use perturb::nn::{Evaluator, Examples, Parameters};
 use std::collections::HashMap;
 use std::path::Path;
@@ -36,22 +36,27 @@ impl Model {
         let shown: Vec<String> = graph.inputs.iter().map(|i| format!("{}{}", i.dtype(), i.shape())).collect();
         let wrong = || {
             CliError::Usage(format!(
-                "--task vqa needs a model with an image [1, channels, height, width] and a question [1, tokens] of integers as \
-                 inputs; this one has {}",
+                "--task vqa needs a model with an image [1, channels, height, width] of 32-bit floats and a question [1, tokens] \
+                 of integers as inputs, in either order; this one has {}",
                 shown.join(", ")
             ))
         };
-        let at = |float: bool| graph.inputs.iter().position(|i| i.dtype().is_float() == float);
-        let (Some(image), Some(question), 2) = (at(true), at(false), graph.inputs.len()) else { return Err(wrong()) };
+        let at = |dtype: DType| graph.inputs.iter().position(|i| i.dtype() == dtype);
+        let (Some(image), Some(question), 2) = (at(DType::F32), at(DType::I64), graph.inputs.len()) else {
+            return Err(wrong());
+        };
         let ([1, c, h, w], [1, length]) = (&graph.inputs[image].shape()[..], &graph.inputs[question].shape()[..])
         else {
             return Err(wrong());
         };
         let (shape, length) = ([*c, *h, *w], *length);
-        let answers = graph.outputs.first().map_or(0, |(_, output)| output.shape().count());
-        if answers < 2 {
-            return Err(CliError::Usage(format!("the model gives {answers} scores: answers need two or more")));
-        }
+        let (name, scores) = &graph.outputs[0];
+        let &[1, answers @ 2..] = &scores.shape()[..] else {
+            return Err(CliError::Usage(format!(
+                "the model's first output '{name}' has shape {}, not that of scores [1, answers] of two or more answers",
+                scores.shape()
+            )));
+        };
         if let Some(p) = &preprocessing
             && [&p.mean, &p.std].iter().any(|values| ![1, shape[0]].contains(&values.len()))
         {

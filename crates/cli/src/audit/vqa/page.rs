@@ -1,13 +1,14 @@
 //! The page of an audit by contrast sets.
 
 use super::report::{QuestionReport, Shown};
+use perturb::report::audit::Accuracy;
 use perturb::report::escape;
 use perturb::report::format::{count, interval, percent};
 use perturb::report::html::{document, image, measured, page_section, table};
 
 /// The report as one page that needs no network.
 pub fn page(report: &QuestionReport) -> String {
-    let sections = [header(report), atoms(report), balance(report), shown(report), setup(report)];
+    let sections = [header(report), atoms(report), answers(report), balance(report), shown(report), setup(report)];
     document("Contrast sets", &sections.concat(), &report.perturb_version)
 }
 
@@ -40,7 +41,7 @@ fn header(report: &QuestionReport) -> String {
 }
 
 fn atoms(report: &QuestionReport) -> String {
-    let row = |(name, a): &(&str, perturb::report::audit::Accuracy)| {
+    let row = |(name, a): &(&str, Accuracy)| {
         format!(
             "<tr><th scope=\"row\">{name}</th><td>{}</td><td>{} <small>{}</small></td></tr>\n",
             a.total,
@@ -57,6 +58,19 @@ fn atoms(report: &QuestionReport) -> String {
     )
 }
 
+fn answers(report: &QuestionReport) -> String {
+    let cell = |a: &Option<Accuracy>| match a {
+        Some(a) => format!("<td>{}</td><td>{} <small>{}</small></td>", a.total, percent(a.value), interval(a)),
+        None => "<td>0</td><td>–</td>".into(),
+    };
+    let rows = report.by_answer.iter().map(|row| {
+        format!("<tr><th scope=\"row\">{}</th>{}{}</tr>\n", row.answer, cell(&row.original), cell(&row.contrasts))
+    });
+    let head = ["Right answer", "questions", "answered rightly", "contrasts", "answered rightly"].map(String::from);
+    let body = table("Accuracy with 95% intervals", "numeric", &head, &rows.collect::<String>());
+    page_section("answers", "By the right answer", &body)
+}
+
 fn balance(report: &QuestionReport) -> String {
     let head =
         ["", "questions", "yes is right", "no is right", "model says yes", "says no", "always the commonest answer"];
@@ -67,12 +81,14 @@ fn balance(report: &QuestionReport) -> String {
     };
     let rows: String = report.sets.iter().map(row).collect();
     let warning = if report.is_unbalanced() {
-        "<p class=\"hint\">The two sets have other shares of yes and no: a part of the difference may be the model's liking for \
-         one answer.</p>\n"
+        "<p class=\"hint\"><strong>The two sets have other shares of yes and no: the difference of their accuracies may be an \
+         artefact of the model's liking for one answer.</strong></p>\n"
     } else {
         ""
     };
-    let body = table("Right answers and the model's", "numeric", &head.map(String::from), &rows) + warning;
+    let hint = "<p class=\"hint\">All contrasts of a question together weigh as much as the question. A model that looks at \
+                nothing and always gives the answer that is right most often gets the last column.</p>\n";
+    let body = table("Right answers and the model's", "numeric", &head.map(String::from), &rows) + hint + warning;
     page_section("balance", "Which answers there are", &body)
 }
 
@@ -104,6 +120,10 @@ fn setup(report: &QuestionReport) -> String {
                 .into(),
         ),
     ];
-    entries.extend(report.skipped.iter().map(|(reason, n)| (format!("Left out: {n}"), reason.clone())));
+    let left_out = |what: &'static str| {
+        move |(reason, n): (&String, &usize)| (format!("{what} left out: {}", count(*n as u64)), reason.clone())
+    };
+    entries.extend(report.skipped.iter().map(left_out("Questions")));
+    entries.extend(report.skipped_contrasts.iter().map(left_out("Contrasts")));
     measured(&entries)
 }

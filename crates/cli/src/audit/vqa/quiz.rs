@@ -3,12 +3,11 @@
 use super::QuestionArgs;
 use crate::CliError;
 use crate::{audit::AuditArgs, file};
-use perturb::attack::contrast::gqa::Gqa;
+use perturb::attack::contrast::gqa::{Gqa, GqaError, NoContrast};
 use perturb::attack::contrast::{AtomKind, Atoms, contrast_set};
 use perturb::data::load_image;
 use perturb::data::worlds::shapes::{Question, Scene, Scenes};
 use rand::SeedableRng;
-use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +33,8 @@ pub struct Quiz {
     pub asked: Vec<Asked>,
     /// Questions that were left out, by reason.
     pub skipped: BTreeMap<String, usize>,
+    /// Contrasts of the others that were left out, by reason.
+    pub skipped_contrasts: BTreeMap<String, usize>,
     pub source: String,
 }
 
@@ -85,7 +86,7 @@ impl Quiz {
             };
             let set = contrast_set(&graph, &question, &Atoms::default(), args.questions.contrasts, &mut rng);
             if set.is_empty() {
-                *skipped.entry(NO_CONTRAST.to_string()).or_default() += 1;
+                *skipped.entry(NoContrast::Answer.to_string()).or_default() += 1;
                 continue;
             }
             let contrasts = set.iter().map(|c| (c.question.to_string(), c.answer.to_string(), c.replaced)).collect();
@@ -93,7 +94,8 @@ impl Quiz {
             asked.push(Asked { image: scenes.len(), text, answer, contrasts });
             scenes.push(scene);
         }
-        Ok(Quiz { images: Images::Scenes(scenes), asked, skipped, source: "the procedural world `shapes`".into() })
+        let (images, source) = (Images::Scenes(scenes), "the procedural world `shapes`".into());
+        Ok(Quiz { images, asked, skipped, skipped_contrasts: BTreeMap::new(), source })
     }
 
     fn of_gqa(
@@ -102,16 +104,20 @@ impl Quiz {
         (scenes, questions, data): (&Path, &Path, &Path),
     ) -> Result<Quiz, CliError> {
         let text = |path: &Path| std::fs::read_to_string(path).map_err(|source| file("read", path, source));
-        let gqa = Gqa::read(&text(scenes)?, &text(questions)?)
-            .map_err(|e| CliError::Usage(format!("{} or {}: {e}", scenes.display(), questions.display())))?;
+        let gqa = Gqa::read(&text(scenes)?, &text(questions)?).map_err(|e| {
+            let path = if matches!(e, GqaError::Scenes(_)) { scenes } else { questions };
+            CliError::Usage(format!("{}: {e}", path.display()))
+        })?;
         let (mut skipped, mut rng) = (gqa.skipped().clone(), ChaCha8Rng::seed_from_u64(args.seed));
         let (mut files, mut places, mut asked) = (Vec::new(), BTreeMap::new(), Vec::new());
         for question in gqa.questions().iter().take(args.limit.unwrap_or(usize::MAX)) {
-            let all = gqa.contrasts(question);
-            if all.is_empty() {
-                *skipped.entry(NO_CONTRAST.to_string()).or_default() += 1;
-                continue;
-            }
+            let set = match gqa.contrast_set(question, options.contrasts, &mut rng) {
+                Ok(set) => set,
+                Err(reason) => {
+                    *skipped.entry(reason.to_string()).or_default() += 1;
+                    continue;
+                }
+            };
             let image = match places.get(&question.image) {
                 Some(&place) => place,
                 None => {
@@ -120,15 +126,13 @@ impl Quiz {
                     files.len() - 1
                 }
             };
-            let set = all.sample(&mut rng, options.contrasts);
-            let contrasts = set.map(|c| (c.text.clone(), c.answer.to_string(), c.replaced)).collect();
+            let contrasts = set.into_iter().map(|c| (c.text, c.answer.to_string(), c.replaced)).collect();
             asked.push(Asked { image, text: question.text.clone(), answer: question.answer.to_string(), contrasts });
         }
-        Ok(Quiz { images: Images::Files(files), asked, skipped, source: questions.display().to_string() })
+        let (images, source) = (Images::Files(files), questions.display().to_string());
+        Ok(Quiz { images, asked, skipped, skipped_contrasts: BTreeMap::new(), source })
     }
 }
-
-const NO_CONTRAST: &str = "no change of one word that the text has once changes the answer";
 
 fn image_file(folder: &Path, number: &str) -> Result<PathBuf, CliError> {
     let files = ["jpg", "png", "jpeg"].map(|ending| folder.join(format!("{number}.{ending}")));

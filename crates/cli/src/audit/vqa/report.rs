@@ -11,7 +11,7 @@ use perturb::metrics::bootstrap::paired_difference;
 use perturb::report::audit::Accuracy;
 use perturb::report::format::percent;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Version of the format of `report.json`.
@@ -38,10 +38,14 @@ pub struct QuestionReport {
     pub contrasts: usize,
     /// Accuracy on contrasts by what was replaced.
     pub by_atom: Vec<(&'static str, Accuracy)>,
-    /// The questions, and the contrasts.
+    /// Accuracy by the right answer: yes, no, others.
+    pub by_answer: Vec<ByAnswer>,
+    /// The questions, and the contrasts, those of a question weighing as much as it does.
     pub sets: [Balance; 2],
     /// Questions that were left out, by reason.
     pub skipped: BTreeMap<String, usize>,
+    /// Contrasts of other questions that were left out, by reason.
+    pub skipped_contrasts: BTreeMap<String, usize>,
     pub shown: Vec<Shown>,
 }
 
@@ -56,6 +60,15 @@ pub struct Balance {
     pub given: [f64; 2],
     /// What always giving the most frequent right answer would get.
     pub constant: f64,
+}
+
+/// Accuracy where one answer is right.
+#[derive(Serialize, Debug)]
+pub struct ByAnswer {
+    pub answer: &'static str,
+    /// Nothing where no question has this answer.
+    pub original: Option<Accuracy>,
+    pub contrasts: Option<Accuracy>,
 }
 
 /// A question with its image.
@@ -79,7 +92,7 @@ pub fn report(
     (path, weights): (&Path, String),
 ) -> Result<QuestionReport, CliError> {
     let said = |row: usize| answers.name(found[row]);
-    let right = |row: usize, answer: &str| answers.number(answer) == Some(found[row]);
+    let right = |row: usize, answer: &str| said(row) == answer.to_lowercase();
     let mut judged: Vec<(bool, Vec<bool>)> = Vec::new();
     let mut by_atom: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
     for (asked, (own, others)) in quiz.asked.iter().zip(places(&quiz.asked)) {
@@ -94,10 +107,12 @@ pub fn report(
     let shares: Vec<f64> = judged.iter().map(|(_, set)| count(set) as f64 / set.len() as f64).collect();
     let difference = paired_difference(&shares, &own, 0.05, args.seed)?;
     let rows = || quiz.asked.iter().zip(places(&quiz.asked));
-    let questions = rows().map(|(asked, (own, _))| (asked.answer.as_str(), said(own)));
+    let questions: Vec<Reply> = rows().map(|(asked, (own, _))| reply(&asked.answer, said(own), 1)).collect();
     let contrasts = rows().flat_map(|(asked, (_, others))| {
-        others.zip(&asked.contrasts).map(|(row, (_, answer, _))| (answer.as_str(), said(row)))
+        let number = asked.contrasts.len();
+        others.zip(&asked.contrasts).map(move |(row, (_, answer, _))| reply(answer, said(row), number))
     });
+    let contrasts: Vec<Reply> = contrasts.collect();
     Ok(QuestionReport {
         schema_version: SCHEMA_VERSION,
         perturb_version: env!("CARGO_PKG_VERSION").into(),
@@ -114,8 +129,10 @@ pub fn report(
             .into_iter()
             .map(|(kind, all)| Ok((KINDS[kind].1, rate(count(&all), all.len())?)))
             .collect::<Result<_, CliError>>()?,
-        sets: [Balance::of("questions", questions), Balance::of("contrasts", contrasts)],
+        by_answer: by_answer(&questions, &contrasts)?,
+        sets: [Balance::of("questions", &questions), Balance::of("contrasts", &contrasts)],
         skipped: quiz.skipped.clone(),
+        skipped_contrasts: quiz.skipped_contrasts.clone(),
         shown: shown(model, quiz, &said)?,
     })
 }
@@ -123,21 +140,45 @@ pub fn report(
 const KINDS: [(AtomKind, &str); 3] =
     [(AtomKind::Object, "an object's name"), (AtomKind::Attribute, "an attribute"), (AtomKind::Relation, "a relation")];
 
+/// The right answer and the model's, in lower case, and how much that counts.
+struct Reply {
+    right: String,
+    given: String,
+    weight: f64,
+}
+
+// One of so many contrasts of a question.
+fn reply(right: &str, given: &str, of: usize) -> Reply {
+    Reply { right: right.to_lowercase(), given: given.to_lowercase(), weight: 1.0 / of as f64 }
+}
+
 impl Balance {
-    // Of right answers with the model's.
-    fn of<'a>(name: &'static str, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Balance {
-        let pairs: Vec<(String, &str)> = pairs.map(|(right, given)| (right.to_lowercase(), given)).collect();
-        let share = |count: usize| count as f64 / pairs.len().max(1) as f64;
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        pairs.iter().for_each(|(right, _)| *counts.entry(right).or_default() += 1);
+    fn of(name: &'static str, replies: &[Reply]) -> Balance {
+        let total: f64 = replies.iter().map(|r| r.weight).sum();
+        let share = |is: &dyn Fn(&Reply) -> bool| {
+            replies.iter().filter(|r| is(r)).map(|r| r.weight).sum::<f64>() / total.max(f64::MIN_POSITIVE)
+        };
+        let answers: BTreeSet<&str> = replies.iter().map(|r| r.right.as_str()).collect();
         Balance {
             name,
-            questions: pairs.len(),
-            right: ["yes", "no"].map(|word| share(pairs.iter().filter(|(right, _)| right == word).count())),
-            given: ["yes", "no"].map(|word| share(pairs.iter().filter(|(_, given)| *given == word).count())),
-            constant: share(counts.values().copied().max().unwrap_or(0)),
+            questions: replies.len(),
+            right: ["yes", "no"].map(|word| share(&|r| r.right == word)),
+            given: ["yes", "no"].map(|word| share(&|r| r.given == word)),
+            constant: answers.into_iter().map(|answer| share(&|r| r.right == answer)).fold(0.0, f64::max),
         }
     }
+}
+
+fn by_answer(questions: &[Reply], contrasts: &[Reply]) -> Result<Vec<ByAnswer>, CliError> {
+    let class = |right: &str| ["yes", "no"].iter().position(|word| *word == right).unwrap_or(2);
+    let accuracy = |replies: &[Reply], k: usize| {
+        let of: Vec<&Reply> = replies.iter().filter(|r| class(&r.right) == k).collect();
+        let right = of.iter().filter(|r| r.right == r.given).count();
+        if of.is_empty() { Ok(None) } else { rate(right, of.len()).map(Some) }
+    };
+    let row =
+        |(k, answer)| Ok(ByAnswer { answer, original: accuracy(questions, k)?, contrasts: accuracy(contrasts, k)? });
+    ["yes", "no", "another"].into_iter().enumerate().map(row).collect()
 }
 
 fn shown<'a>(model: &Model, quiz: &Quiz, said: &dyn Fn(usize) -> &'a str) -> Result<Vec<Shown>, CliError> {
