@@ -81,6 +81,14 @@ fn three_models_have_the_numbers_worked_out_by_hand() {
         assert_eq!((&report["contrasts"], &report["original"]["total"]), (&3.into(), &2.into()));
         let difference = report["difference"][0].as_f64().unwrap();
         assert!((difference - (expected[1] - expected[0])).abs() < 1e-12, "{report}");
+        let by_answer = |at: usize, set: &str| report["by_answer"][at][set]["value"].as_f64();
+        // One question is answered by yes and one by no, and of the contrasts two by no.
+        let right = |total: u64, at: usize| report["by_answer"][at]["contrasts"]["total"] == total;
+        assert!(right(1, 0) && right(2, 1) && report["by_answer"][2]["original"].is_null(), "{report}");
+        assert_eq!(by_answer(0, "original"), Some(1.0), "all three say yes to the red apple");
+        assert_eq!(by_answer(1, "original"), Some(if name == "yes" { 0.0 } else { 1.0 }));
+        // A question's contrasts weigh as much as it does: one of two sets is answered by yes.
+        assert_eq!(report["sets"][1]["right"], json!([0.5, 0.5]));
         assert_eq!(report["sets"][0]["given"][0].as_f64(), Some(if name == "yes" { 1.0 } else { 0.5 }));
         let page = std::fs::read_to_string(quiz.folder.path("out/report.html")).unwrap();
         assert!(page.contains("Is there a red table?") && page.contains("data:image/png"));
@@ -114,6 +122,38 @@ fn the_procedural_world_asks_too() {
     assert_eq!(report["consistency"], 0.0);
 }
 
+// Operations that are not known, other answers than the graph's and unknown words are counted, each by itself.
+#[test]
+fn what_is_left_out_is_counted() {
+    let quiz = Quiz::new();
+    let mut questions: Value = serde_json::from_str(&std::fs::read_to_string(&quiz.questions).unwrap()).unwrap();
+    let mut more = |id: &str, change: &dyn Fn(&mut Value)| {
+        let mut question = questions["01"].clone();
+        change(&mut question);
+        questions[id] = question;
+    };
+    more("03", &|q| q["answer"] = "no".into());
+    more("04", &|q| q["semantic"][1]["operation"] = "filter hposition".into());
+    more("05", &|q| q["question"] = "Can you see a red apple?".into());
+    more("06", &|q| q["imageId"] = "8".into());
+    std::fs::write(&quiz.questions, questions.to_string()).unwrap();
+    // Without "table" one contrast less can be asked.
+    std::fs::write(&quiz.words, "\nis\nthere\na\nan\nred\ngreen\napple\n").unwrap();
+    let model = quiz.folder.model("m.onnx", &questioner(8, 6, &[], -1.0));
+    let (code, text, err) = quiz.run(&model, &[]);
+    assert_eq!(code, Some(0), "{err}");
+    let report = quiz.report();
+    let expected = json!({
+        "the scene graph does not give the recorded answer": 1,
+        "the operation 'filter hposition' is not known": 1,
+        "its image has no scene graph": 1,
+        "a word is not in the vocabulary": 1,
+    });
+    assert_eq!(report["skipped"], expected);
+    assert_eq!(report["skipped_contrasts"], json!({"a word is not in the vocabulary": 1}));
+    assert!(text.contains("4 questions were left out") && report["contrasts"] == 2, "{text}");
+}
+
 #[test]
 fn what_cannot_be_asked_is_told() {
     let quiz = Quiz::new();
@@ -140,6 +180,9 @@ fn what_cannot_be_asked_is_told() {
     let images = quiz.folder.path("images");
     let files = ["audit", &model, "--task", "vqa", "--data", &images, "--questions", &quiz.questions];
     refused(run(&[&files[..], &["--scenes", &broken], &lists].concat()), &["broken.json", "line 2"]);
+    let files = ["audit", &model, "--task", "vqa", "--data", &images, "--scenes", &quiz.scenes];
+    refused(run(&[&files[..], &["--questions", &broken], &lists].concat()), &["broken.json", "questions in GQA's"]);
+    refused(quiz.run(&model, &["--epsilon", "0.1"]), &["--epsilon", "leave it out"]);
     std::fs::remove_file(quiz.folder.path("images/7.png")).unwrap();
     refused(quiz.run(&model, &[]), &["7.jpg or 7.png"]);
 }

@@ -50,12 +50,16 @@ impl Model {
             return Err(wrong());
         };
         let (shape, length) = ([*c, *h, *w], *length);
-        let (name, scores) = &graph.outputs[0];
-        let &[1, answers @ 2..] = &scores.shape()[..] else {
-            return Err(CliError::Usage(format!(
-                "the model's first output '{name}' has shape {}, not that of scores [1, answers] of two or more answers",
-                scores.shape()
-            )));
+        let none = || CliError::Usage("the model has no output: its first one must be scores [1, answers]".into());
+        let (name, scores) = graph.outputs.first().ok_or_else(none)?;
+        let answers = match scores.shape()[..] {
+            [1, answers] if answers > 1 => answers,
+            _ => {
+                return Err(CliError::Usage(format!(
+                    "the model's first output '{name}' has shape {}, not that of scores [1, answers] of two or more answers",
+                    scores.shape()
+                )));
+            }
         };
         if let Some(p) = &preprocessing
             && [&p.mean, &p.std].iter().any(|values| ![1, shape[0]].contains(&values.len()))

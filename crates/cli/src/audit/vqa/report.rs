@@ -176,8 +176,9 @@ fn by_answer(questions: &[Reply], contrasts: &[Reply]) -> Result<Vec<ByAnswer>, 
         let right = of.iter().filter(|r| r.right == r.given).count();
         if of.is_empty() { Ok(None) } else { rate(right, of.len()).map(Some) }
     };
-    let row =
-        |(k, answer)| Ok(ByAnswer { answer, original: accuracy(questions, k)?, contrasts: accuracy(contrasts, k)? });
+    let row = |(k, answer): (usize, &'static str)| -> Result<ByAnswer, CliError> {
+        Ok(ByAnswer { answer, original: accuracy(questions, k)?, contrasts: accuracy(contrasts, k)? })
+    };
     ["yes", "no", "another"].into_iter().enumerate().map(row).collect()
 }
 
