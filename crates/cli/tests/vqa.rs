@@ -168,7 +168,7 @@ fn what_cannot_be_asked_is_told() {
     let gqa = ["audit", &model, "--task", "vqa", "--scenes", &quiz.scenes];
     refused(run(&[&gqa[..], &lists].concat()), &["--questions FILE", "--data FOLDER"]);
     let one = quiz.folder.model("one.onnx", &classifier(4, 2));
-    refused(quiz.run(&one, &[]), &["a question i64[1, tokens]", "[1, 4]"]);
+    refused(quiz.run(&one, &[]), &["a question [1, tokens]", "[1, 4]"]);
     let short = quiz.folder.model("short.onnx", &questioner(8, 3, &[], -1.0));
     refused(quiz.run(&short, &[]), &["0 questions", "longer than the model takes"]);
     let wide = quiz.folder.model("wide.onnx", &questioner(9, 6, &[], -1.0));

@@ -101,7 +101,11 @@ impl Model {
         }
         let (second, first) = (columns.remove(1), columns.remove(0));
         let examples = Examples::new(&first.0, first.1)?.with(&second.0, second.1)?;
-        let scores = self.evaluator.outputs(&Parameters::of(&self.graph), &examples)?.remove(0).to_f64_vec();
+        // A token beyond the model's embeddings is found out only now.
+        let outputs = self.evaluator.outputs(&Parameters::of(&self.graph), &examples).map_err(|e| {
+            CliError::Usage(format!("the model cannot answer: {e}; is --vocabulary the list of its words?"))
+        });
+        let scores = outputs?.remove(0).to_f64_vec();
         let best = |row: &[f64]| {
             if row.iter().any(|z| z.is_nan()) {
                 return Err(CliError::Usage("the model's scores hold NaN: it cannot be audited".into()));

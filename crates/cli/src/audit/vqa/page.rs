@@ -67,7 +67,9 @@ fn answers(report: &QuestionReport) -> String {
         format!("<tr><th scope=\"row\">{}</th>{}{}</tr>\n", row.answer, cell(&row.original), cell(&row.contrasts))
     });
     let head = ["Right answer", "questions", "answered rightly", "contrasts", "answered rightly"].map(String::from);
-    let body = table("Accuracy with 95% intervals", "numeric", &head, &rows.collect::<String>());
+    let hint = "<p class=\"hint\">The intervals count every contrast by itself, as if those of one question were \
+                independent.</p>\n";
+    let body = table("Accuracy with 95% intervals", "numeric", &head, &rows.collect::<String>()) + hint;
     page_section("answers", "By the right answer", &body)
 }
 

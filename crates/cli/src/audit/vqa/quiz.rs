@@ -94,7 +94,7 @@ impl Quiz {
             asked.push(Asked { image: scenes.len(), text, answer, contrasts });
             scenes.push(scene);
         }
-        let (images, source) = (Images::Scenes(scenes), "the procedural world `shapes`".into());
+        let (images, source) = (Images::Scenes(scenes), "the procedural world shapes".into());
         Ok(Quiz { images, asked, skipped, skipped_contrasts: BTreeMap::new(), source })
     }
 
