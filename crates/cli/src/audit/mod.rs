@@ -23,6 +23,7 @@ pub use attacks::{BATCH, clean};
 use perturb::attack::Classifier;
 use perturb::report::{audit::AuditReport, headline, render};
 pub use results::{Certified, SmoothedBatch, rate};
+use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
 pub use store::Store;
@@ -103,11 +104,24 @@ pub fn check_writable(folder: &Path) -> Result<(), CliError> {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<(), CliError> {
+fn write(path: &Path, text: &str) -> Result<(), CliError> {
     let failed = |source| CliError::File { action: "write", path: path.display().to_string(), source };
     let partial = path.with_extension("partial");
     std::fs::write(&partial, text).map_err(failed)?;
     std::fs::rename(&partial, path).map_err(failed)
+}
+
+/// Writes `report.json` and `report.html` into a folder, and prints what the report says in a few lines and where it is.
+///
+/// # Errors
+/// If the report has no JSON or a file cannot be written.
+pub fn publish(folder: &Path, report: &impl Serialize, page: &str, text: &str) -> Result<(), CliError> {
+    let json = serde_json::to_string_pretty(report).map_err(|e| CliError::Usage(e.to_string()))? + "\n";
+    write(&folder.join("report.json"), &json)?;
+    write(&folder.join("report.html"), page)?;
+    print!("{text}");
+    println!("report: {}", folder.join("report.html").display());
+    Ok(())
 }
 
 fn summary(args: &AuditArgs, report: &AuditReport) {

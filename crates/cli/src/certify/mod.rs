@@ -5,7 +5,7 @@ mod page;
 mod report;
 
 use crate::CliError;
-use crate::audit::{self, Source, Store, Subject, check_writable, data_info, rate, write};
+use crate::audit::{self, Source, Store, Subject, check_writable, data_info, publish, rate};
 use crate::certificates::{Bounding, Proved, SmoothedExample, Smoothing, sigma};
 pub use args::CertifyArgs;
 use args::CertifyMethod;
@@ -35,12 +35,7 @@ pub fn run(args: &CertifyArgs) -> Result<(), CliError> {
     let smoothed = Smoothed { sigma, ..smoothed };
     let store = Store::open(&args.out, &settings(args, &subject, &smoothed), args.resume)?;
     let report = certify(args, &subject, smoothed, &store)?;
-    let json = serde_json::to_string_pretty(&report).map_err(|e| CliError::Usage(e.to_string()))? + "\n";
-    write(&args.out.join("report.json"), &json)?;
-    write(&args.out.join("report.html"), &page::page(&report))?;
-    print!("{}", report.text());
-    println!("report: {}", args.out.join("report.html").display());
-    Ok(())
+    publish(&args.out, &report, &page::page(&report), &report.text())
 }
 
 // What can be refused before anything is read.

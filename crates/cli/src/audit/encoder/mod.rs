@@ -6,7 +6,7 @@ mod report;
 mod stages;
 
 use super::subject::{data_hash, hex, in_pixel_units};
-use super::{AuditArgs, Store, check_writable, write};
+use super::{AuditArgs, Store, check_writable, publish};
 use crate::pictures::Canvas;
 use crate::preprocessing::Preprocessing;
 use crate::{CliError, file, model};
@@ -28,12 +28,7 @@ pub fn run(args: &AuditArgs, path: &Path) -> Result<(), CliError> {
     let store = Store::open(&args.out, &settings(args, &subject), args.resume)?;
     let found = stages::run(&subject, args, &store)?;
     let report = report::report(&subject, args, &found, &store)?;
-    let json = serde_json::to_string_pretty(&report).map_err(|e| CliError::Usage(e.to_string()))? + "\n";
-    write(&args.out.join("report.json"), &json)?;
-    write(&args.out.join("report.html"), &page::page(&report))?;
-    print!("{}", report.text());
-    println!("report: {}", args.out.join("report.html").display());
-    Ok(())
+    publish(&args.out, &report, &page::page(&report), &report.text())
 }
 
 /// An encoder, and the images that it is audited on.

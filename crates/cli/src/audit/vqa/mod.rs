@@ -8,7 +8,7 @@ mod quiz;
 mod report;
 
 use super::subject::{hash_of, hex};
-use super::{AuditArgs, Store, check_writable, write};
+use super::{AuditArgs, Store, check_writable, publish};
 use crate::{CliError, progress};
 pub use args::QuestionArgs;
 use model::{List, Model};
@@ -58,12 +58,7 @@ pub fn run(args: &AuditArgs) -> Result<(), CliError> {
     let store = Store::open(&args.out, &settings(args, &quiz, &rows, &weights), args.resume)?;
     let found = ask(&quiz, &model, &rows, &store)?;
     let report = report::report(args, &model, &quiz, &answers, &found, (path, weights))?;
-    let json = serde_json::to_string_pretty(&report).map_err(|e| CliError::Usage(e.to_string()))? + "\n";
-    write(&args.out.join("report.json"), &json)?;
-    write(&args.out.join("report.html"), &page::page(&report))?;
-    print!("{}", report.text());
-    println!("report: {}", args.out.join("report.html").display());
-    Ok(())
+    publish(&args.out, &report, &page::page(&report), &report.text())
 }
 
 // Options of other audits, which would be without effect.

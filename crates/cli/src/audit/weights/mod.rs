@@ -8,7 +8,7 @@ use super::attacks::{self, BATCH, CleanResults};
 use super::results::rate;
 use super::store::Store;
 use super::subject::Subject;
-use super::{AuditArgs, check_writable, data_info, roster, settings, write};
+use super::{AuditArgs, check_writable, data_info, publish, roster, settings};
 use crate::attack::known;
 use crate::{CliError, model};
 use perturb::attack::Classifier;
@@ -46,12 +46,7 @@ pub fn run(args: &AuditArgs, against: &Path) -> Result<(), CliError> {
     subject.graph = original;
     let changes = change::changes(&before, &after);
     let report = report(args, against, &subject, changes, [&first, &others[0], &others[1]], &store)?;
-    let json = serde_json::to_string_pretty(&report).map_err(|e| CliError::Usage(e.to_string()))? + "\n";
-    write(&args.out.join("report.json"), &json)?;
-    write(&args.out.join("report.html"), &page::page(&report))?;
-    print!("{}", report.text());
-    println!("report: {}", args.out.join("report.html").display());
-    Ok(())
+    publish(&args.out, &report, &page::page(&report), &report.text())
 }
 
 /// What one set of weights does.
