@@ -241,14 +241,16 @@ impl Search<'_, '_> {
     /// Proves and closes what can be; returns what stays open.
     fn settle(&mut self, subdomains: Vec<Subdomain>, forest: &mut Forest) -> Result<Vec<Subdomain>> {
         subdomains.iter().for_each(|_| self.watch.visited());
-        let margin = self.margin;
-        let least = |s: &Subdomain| if s.splits.is_empty() { 0.0 } else { margin };
+        // What cannot be split any further is proved by what there is.
+        let (margin, layout) = (self.margin, self.layout.clone());
+        let exceeds =
+            |s: &Subdomain, bound: f64| bound > margin || bound > 0.0 && (s.splits.is_empty() || s.is_settled(&layout));
         let (hopeful, mut open): (Vec<Subdomain>, Vec<Subdomain>) =
-            subdomains.into_iter().partition(|s| s.empty || s.bound > least(s));
+            subdomains.into_iter().partition(|s| s.empty || exceeds(s, s.bound));
         let bounds =
             self.proof.fitting(hopeful.len())?.run::<f64>(&hopeful.iter().collect::<Vec<_>>(), self.case)?.bounds;
         for (mut subdomain, bound) in hopeful.into_iter().zip(bounds) {
-            if subdomain.empty || bound > least(&subdomain) {
+            if subdomain.empty || exceeds(&subdomain, bound) {
                 let tree = &mut forest.trees[subdomain.conjunction];
                 tree.refute(subdomain.place, subdomain.conjunction, || self.evidence(&subdomain));
                 tree.close(subdomain.place);

@@ -127,6 +127,11 @@ impl Subdomain {
         }
     }
 
+    /// Whether no sign is open, so that there is nothing left to split.
+    pub fn is_settled(&self, layout: &Layout) -> bool {
+        (0..layout.layers()).all(|layer| (0..layout.shapes[layer].count()).all(|e| !self.is_open(layer, e)))
+    }
+
     /// Whether the sign of an element is open.
     pub fn is_open(&self, layer: usize, element: usize) -> bool {
         self.inner[layer].straddles(element) && !self.splits.iter().any(|s| (s.layer, s.element) == (layer, element))
